@@ -1,0 +1,1 @@
+"""The rules: one file per code, the whole of it. Installed as `modelint.rules`."""

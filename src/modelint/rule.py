@@ -1,0 +1,45 @@
+"""What a rule is: its identity, the facts it asks for, and the predicate over them.
+
+A rule file in ``rules/`` holds its page as the module docstring and one ``RULE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from modelint.diagnostics import Severity
+
+#: on: by default. preview: with --preview or its full code. off: only with its full code.
+Status = Literal["on", "preview", "off"]
+
+
+class Place(NamedTuple):
+    """Where a node stands, before anyone has worked out its line: file, top-level statement, node."""
+
+    path: str
+    statement: int
+    node: int
+
+
+class Report(NamedTuple):
+    """What a predicate says of one fact. Severity and status override those of the rule."""
+
+    at: Place
+    message: str
+    help: str
+    related: tuple[tuple[Place, str], ...] = ()
+    severity: Severity | None = None
+    preview: bool = False
+
+
+class Rule(NamedTuple):
+    """One lint rule. ``check`` is called with each fact whose type is in ``facts``."""
+
+    code: str
+    name: str
+    summary: str
+    facts: tuple[type, ...]
+    check: Callable[[Any], Iterator[Report]]
+    severity: Severity = "warning"
+    status: Status = "on"
