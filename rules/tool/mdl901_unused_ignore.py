@@ -1,5 +1,4 @@
-"""
-# unused-ignore (MDL901)
+"""# unused-ignore (MDL901)
 
 ## What it does
 

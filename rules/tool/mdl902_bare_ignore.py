@@ -1,5 +1,4 @@
-"""
-# bare-ignore (MDL902)
+"""# bare-ignore (MDL902)
 
 ## What it does
 

@@ -1,5 +1,4 @@
-"""
-# unknown-code (MDL903)
+"""# unknown-code (MDL903)
 
 ## What it does
 

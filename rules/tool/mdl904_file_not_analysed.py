@@ -1,5 +1,4 @@
-"""
-# file-not-analysed (MDL904)
+"""# file-not-analysed (MDL904)
 
 ## What it does
 

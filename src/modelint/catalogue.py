@@ -1,7 +1,7 @@
 """The catalogue of codes: which rules there are, and the page of each.
 
-A rule is one module ``mdl401_some_name`` of a package below ``modelint.rules``. The file name alone tells code and name,
-so that ``codes`` imports no rule (rules import libcst); ``rules`` and ``page`` do.
+A rule is one module ``mdl401_some_name`` of a package below ``modelint.rules``. The file name alone tells code and
+name, so that ``codes`` imports no rule (rules import libcst); ``rules`` and ``page`` do.
 """
 
 from __future__ import annotations

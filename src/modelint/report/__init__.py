@@ -1,6 +1,6 @@
 """Outcome: what a run has to say; render: write it in one of the output formats.
 
-Each format lives in a module of its own, which is imported only when it is asked for.
+Each format is a module of its own, imported only when it is asked for; ``text(outcome)`` yields the whole report.
 """
 
 from __future__ import annotations
@@ -38,9 +38,42 @@ class Outcome(NamedTuple):
 
 def render(outcome: Outcome, format: str, stream: IO[str], *, color: bool = False) -> None:
     """Write ``outcome`` to ``stream`` in one of FORMATS. ``color`` matters to full alone."""
-    raise NotImplementedError
+    if format == "full":
+        from modelint.report import full
+
+        if color:
+            full.write_colored(outcome, stream)
+            return
+        text = full.text(outcome)
+    elif format == "concise":
+        from modelint.report import concise
+
+        text = concise.text(outcome)
+    elif format == "json":
+        from modelint.report import json
+
+        text = json.text(outcome)
+    elif format == "sarif":
+        from modelint.report import sarif
+
+        text = sarif.text(outcome)
+    elif format == "github":
+        from modelint.report import github
+
+        text = github.text(outcome)
+    else:
+        raise ValueError(f"no such format: {format}")
+    _write(stream, text)
 
 
 def render_statistics(outcome: Outcome, format: str, stream: IO[str]) -> None:
     """Write how often each code was found, the most frequent first: as JSON for the format json, else as text."""
-    raise NotImplementedError
+    from modelint.report import statistics
+
+    _write(stream, statistics.text(outcome, as_json=format == "json"))
+
+
+def _write(stream: IO[str], text: str) -> None:
+    """Write ``text`` to a stream of any encoding: a terminal that lacks a character must not end the run."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
