@@ -40,6 +40,11 @@ def test_counts_on_its_line_and_on_the_ends_of_the_statement(place: str) -> None
     assert applied.kept == [] and codes(Applied(applied.suppressed, [])) == ["MDL401"]
 
 
+@pytest.mark.parametrize("source", [f"load(  {HERE}\n    a,\n    b)@\n", f"load(@\n    a,\n    b)  {HERE}\n"])
+def test_counts_at_the_other_end_of_the_statement(source: str) -> None:
+    assert run(source).kept == []
+
+
 @pytest.mark.parametrize("place", ["before", "between", "after"])
 def test_does_not_count_elsewhere_and_is_unused_there(place: str) -> None:
     texts = dict.fromkeys(("before", "first", "own", "between", "last", "after"), "")
@@ -248,6 +253,11 @@ def test_a_broken_file_keeps_its_comments_before_the_break(data: bytes) -> None:
 )
 def test_bad_input_is_survived(data: bytes) -> None:
     assert "MDL401" in codes(apply([at(1)], {"/a.py": data}, ["/a.py"]))
+
+
+def test_a_file_too_large_to_be_analysed_is_not_cut_into_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelint.lint.comments.LARGEST", 10)
+    assert codes(run("load()@  # modelint: ignore[MDL4O1]\n")) == ["MDL401"]
 
 
 @pytest.mark.parametrize("newline", ["\r\n", "\r"])

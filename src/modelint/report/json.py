@@ -21,8 +21,8 @@ def text(outcome: Outcome) -> str:
 
 
 def to_ascii(document: object) -> str:
-    """JSON in ASCII with every control character escaped: ``json`` itself lets DEL through."""
-    return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"
+    """JSON in ASCII: ``ensure_ascii`` escapes whatever is not between space and tilde, control characters too."""
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
