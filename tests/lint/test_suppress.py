@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from modelint import catalogue
 from modelint.diagnostics import Diagnostic, Related, Span
 from modelint.lint.suppress import Applied, apply
 
@@ -281,3 +282,14 @@ def test_what_is_kept_is_sorted_by_place() -> None:
         ("/b.py", 1, "MDL401"),
         ("/b.py", 1, "MDL903"),
     ]
+
+
+@pytest.mark.parametrize("code", ["MDL901", "MDL902", "MDL903"])
+def test_the_examples_of_the_pages_are_true(code: str) -> None:
+    sections = catalogue.sections(catalogue.page(code))
+    for heading, expected in (("Example", True), ("Use instead", False)):
+        fences = catalogue.code_fences(sections[heading])
+        assert fences
+        for fence in fences:
+            saves = [at(n, "MDL204") for n, line in enumerate(fence.split("\n"), start=1) if "torch.save(" in line]
+            assert (code in codes(apply(saves, {"/a.py": fence.encode()}, ["/a.py"]))) is expected
