@@ -15,8 +15,7 @@ import torch
 
 def restore(model, path):
     checkpoint = torch.load(path, map_location="cpu")
-    report = model.load_state_dict(checkpoint.get("model", {}), strict=False)
-    return report
+    model.load_state_dict(checkpoint.get("model", {}), strict=False)
 ```
 
 ## Use instead
@@ -26,8 +25,7 @@ import torch
 
 def restore(model, path):
     checkpoint = torch.load(path, map_location="cpu")
-    report = model.load_state_dict(checkpoint["model"], strict=False)
-    return report
+    model.load_state_dict(checkpoint["model"])
 ```
 `checkpoint.get("state_dict", checkpoint)`, which falls back to the checkpoint itself, is fine.
 
