@@ -1,4 +1,4 @@
-"""Bytes to text as Python does it: BOM, coding cookie, newlines. Every way in which that fails has a reason and a line."""
+"""Bytes to text as Python does it: BOM, coding cookie, newlines. Every failure has a reason and a line."""
 
 from __future__ import annotations
 

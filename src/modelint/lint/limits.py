@@ -29,10 +29,10 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 _BRACKETS = b"()[]{}"
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _STEPS = bytes(1 if byte in b"([{" else 255 for byte in range(256))
-#: What can make an expression deeper by one: brackets, operators, quotes (joined strings) and words.
-_DEEPER = b"([{.+-*/%@&|^~<>\"'"
+#: What can make an expression deeper by one: brackets, operators, words, and a pair of quotes (joined strings).
+_DEEPER = b"([{.+-*/%@&|^~<>"
 _NOT_DEEPER = bytes(byte for byte in range(256) if byte not in _DEEPER)
-_DEEPER_WORD = re.compile(r"\b(?:not|lambda|if|await|yield|and|or|for)\b")
+_DEEPER_WORDS = ("not", "lambda", "if", "await", "yield", "and", "or")  # "for" holds "or"
 _PREFIXED = re.compile(
     r"""(?:[fFtT][rR]?|[rR][fFtT])(?:\"{3}(?:[^"\\]|\\.|"(?!""))*\"{3}|'{3}(?:[^'\\]|\\.|'(?!''))*'{3}"""
     r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')""",
@@ -65,7 +65,7 @@ def too_much(nodes: Sequence[ast.stmt], text: str, lines: Sequence[str]) -> str 
         return f"too large: {tokens:,} tokens (limit {MAX_TOKENS:,})"
     if _nesting(nodes, text) > MAX_NESTING:
         return _NESTED
-    if _too_deep(nodes, lines):
+    if _too_deep(nodes, text, lines):
         return _DEEP
     return None
 
@@ -102,25 +102,39 @@ def _brackets(text: str) -> bytes:
     return text.encode("ascii", "replace").translate(None, _NOT_BRACKETS)
 
 
-def _too_deep(nodes: Iterable[ast.stmt], lines: Sequence[str]) -> bool:
+def _too_deep(nodes: Iterable[ast.stmt], text: str, lines: Sequence[str]) -> bool:
     """Walk the statements alone; look into one only where its text has room for so deep an expression."""
+    if _room(text) <= MAX_DEPTH:
+        return False
     stack: list[tuple[Iterable[ast.stmt], int]] = [(nodes, 0)]
     while stack:
         block, depth = stack.pop()
         if depth > MAX_DEPTH:
             return True
         for node in block:
-            first, last = first_line(node), node.end_lineno or node.lineno
-            inner = _blocks(node)
-            if inner:
-                stack.extend((part, depth + 1) for part in inner)
+            first, last = node.lineno, node.end_lineno or node.lineno
+            if type(node) in _COMPOUND:
+                first, inner = first_line(node), _blocks(node)
+                stack.extend([(part, depth + 1) for part in inner])
                 # The header alone; where a block starts on its line, that line stands for it.
-                last = min(part[0].lineno for part in inner)
-            if first == last and len(lines[first - 1]) <= MAX_DEPTH:
-                continue
-            if _room("\n".join(lines[first - 1 : last])) > MAX_DEPTH and _exceeds(node, lines):
+                last = min([part[0].lineno for part in inner])
+                if isinstance(node, (ast.Try, ast.TryStar)) and node.handlers:
+                    first, last = node.handlers[0].lineno, node.handlers[-1].body[0].lineno
+                elif isinstance(node, ast.Match):
+                    last = node.end_lineno or last
+            if first == last:
+                if len(lines[first - 1]) > MAX_DEPTH and _room(lines[first - 1]) > MAX_DEPTH and _exceeds(node, lines):
+                    return True
+            elif _room("\n".join(lines[first - 1 : last])) > MAX_DEPTH and _exceeds(node, lines):
                 return True
     return False
+
+
+#: Statements with statements inside.
+_COMPOUND = frozenset(
+    (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With)
+    + (ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+)
 
 
 def first_line(node: ast.stmt) -> int:
@@ -131,10 +145,13 @@ def first_line(node: ast.stmt) -> int:
 
 
 def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
-    """The statement lists inside of a compound statement."""
+    """The statement lists inside of a compound statement, none of them empty."""
     if isinstance(node, ast.Match):
         return [case.body for case in node.cases]
-    found = [part for name in ("body", "orelse", "finalbody") if (part := getattr(node, name, None))]
+    found: list[list[ast.stmt]] = [node.body]  # type: ignore[attr-defined]
+    for name in ("orelse", "finalbody"):
+        if part := getattr(node, name, None):
+            found.append(part)
     found += [handler.body for handler in getattr(node, "handlers", ())]
     return found
 
@@ -143,7 +160,9 @@ def _room(text: str) -> int:
     """How deep an expression in this text can be at most."""
     if len(text) <= MAX_DEPTH:
         return 0
-    return len(text.encode("ascii", "replace").translate(None, _NOT_DEEPER)) + len(_DEEPER_WORD.findall(text))
+    signs = len(text.encode("ascii", "replace").translate(None, _NOT_DEEPER))
+    signs += (text.count('"') + text.count("'")) // 2
+    return signs if signs > MAX_DEPTH else signs + sum(map(text.count, _DEEPER_WORDS))
 
 
 def _exceeds(statement: ast.AST, lines: Sequence[str]) -> bool:
@@ -171,8 +190,13 @@ def _joined(node: ast.Constant | ast.JoinedStr, lines: Sequence[str]) -> int:
     """How many string literals are joined implicitly: libcst nests them to the right."""
     if isinstance(node, ast.Constant) and not isinstance(node.value, (str, bytes)):
         return 0
-    text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
-    return len(_STRING.findall(text)) if text.count('"') + text.count("'") > 2 * MAX_DEPTH else 0
+    last = node.end_lineno or node.lineno
+    text = "\n".join(lines[node.lineno - 1 : last])
+    if text.count('"') + text.count("'") <= 2 * MAX_DEPTH:
+        return 0
+    after = len(lines[last - 1].encode()) - (node.end_col_offset or 0)
+    own = text.encode()[node.col_offset :]
+    return len(_STRING.findall(own[: len(own) - after].decode("utf-8", "replace")))
 
 
 #: Where brackets may stand in the source; parentheses leave no trace in the ast.

@@ -24,7 +24,7 @@ _FORM_FEED = re.compile(r"^[ \t\f]*\f(?=[ \t]*[^\s])", re.MULTILINE)
 class Statement(NamedTuple):
     """A top-level statement, or several on one line: whole lines that make a module of their own."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # tuple.index is never needed
     line: int
     end_line: int
     text: str
