@@ -1,0 +1,240 @@
+"""`modelint check`: find the files, look at those that can matter, and say what is left after comments and selection.
+
+On the path of a hook with nothing to say: the engine, and with it libcst, is imported for candidates alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from modelint import files, selection
+from modelint.config import Config, Configs
+from modelint.diagnostics import SEVERITIES, Diagnostic, NotAnalysed, Severity
+from modelint.lint.read import read_bytes
+from modelint.lint.triage import may_matter
+
+if TYPE_CHECKING:
+    from modelint.lint.engine import LintRun
+    from modelint.report import Outcome
+
+#: A file without these bytes has no suppression comment.
+COMMENT_MARK = b"modelint:"
+
+#: With fewer candidates a second process costs more than it saves.
+WORTH_A_WORKER = 24
+
+
+class Options(NamedTuple):
+    """What the command line says."""
+
+    select: tuple[str, ...] | None = None
+    extend_select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    preview: bool = False
+    fail_on: Severity | None = None
+    config: str | None = None
+    jobs: int = 0
+    cache: bool = True
+    #: What stands on stdin, and the name that it goes by.
+    stdin: tuple[str, bytes] | None = None
+
+
+class Checked(NamedTuple):
+    outcome: Outcome
+    #: Something was reported at or above --fail-on.
+    failed: bool
+
+
+class _Looked(NamedTuple):
+    """What reading the files says of them."""
+
+    candidates: list[files.Target]
+    #: Those with suppression comments.
+    commented: list[str]
+    not_analysed: list[NotAnalysed]
+
+
+def check(paths: list[str], options: Options) -> Checked:
+    """Lint what ``paths`` name. Raises ConfigError and NoSuchPath."""
+    cwd = os.getcwd()
+    configs = Configs(cwd, options.config)
+    overlay: dict[str, bytes] = {}
+    if options.stdin is not None:
+        name, data = options.stdin
+        path = os.path.normpath(os.path.join(cwd, name))
+        overlay[path] = data
+        found = files.stdin_target(path, cwd, configs)
+    else:
+        found = files.find(paths, cwd, configs)
+    for target in found.targets:
+        configs.of_file(target.path)  # an error in any configuration is said, whatever the files hold
+    looked = _look(found.targets, overlay)
+    diagnostics, wide, not_analysed = _lint(looked, overlay, options)
+    not_analysed = [*found.not_analysed, *looked.not_analysed, *not_analysed]
+    if looked.commented:
+        from modelint.lint import suppress
+
+        whole = set(looked.commented).difference(skipped.path for skipped in not_analysed)
+        analysed = [path for path in looked.commented if path in whole]
+        diagnostics = suppress.apply(diagnostics, _reader(overlay), analysed).kept
+    picked = _Picker(configs, options)
+    diagnostics = [each for each in diagnostics if picked.reports(each, wide=each in wide)]
+    failed = any(picked.fails(each.path, each.severity) for each in diagnostics) or any(
+        picked.fails(skipped.path, "information") for skipped in not_analysed
+    )
+    return Checked(_outcome(diagnostics, not_analysed, len(found.targets), cwd, overlay), failed)
+
+
+def _look(targets: list[files.Target], overlay: dict[str, bytes]) -> _Looked:
+    """Read each file once, and keep those that can matter."""
+    looked = _Looked([], [], [])
+    for target in targets:
+        data = overlay.get(target.path)
+        read = read_bytes(target.path) if data is None else data
+        if isinstance(read, NotAnalysed):
+            looked.not_analysed.append(read)
+        elif (problem := _undecodable(target.path, read)) is not None:
+            looked.not_analysed.append(problem)
+        else:
+            if may_matter(read):
+                looked.candidates.append(target)
+            if COMMENT_MARK in read:
+                looked.commented.append(target.path)
+    return looked
+
+
+def _undecodable(path: str, data: bytes) -> NotAnalysed | None:
+    """Bytes that are no text say nothing to a search over bytes: silence about them would be no answer."""
+    if data.isascii() and b"\0" not in data and b"coding" not in data[:4096]:
+        return None
+    from modelint.lint.decode import Undecodable, decode
+
+    try:
+        decode(data)
+    except Undecodable as error:
+        return NotAnalysed(path, error.reason, error.line)
+    return None
+
+
+def _lint(
+    looked: _Looked, overlay: dict[str, bytes], options: Options
+) -> tuple[list[Diagnostic], set[Diagnostic], list[NotAnalysed]]:
+    """The diagnostics of every rule, those of a wide form among them, and what the engine could not look at."""
+    diagnostics: list[Diagnostic] = []
+    wide: set[Diagnostic] = set()
+    not_analysed: list[NotAnalysed] = []
+    by_root: dict[str, list[str]] = {}
+    for target in looked.candidates:
+        by_root.setdefault(target.root, []).append(target.path)
+    for root, paths in by_root.items():
+        run = _engine(root, paths, overlay, options)
+        diagnostics += run.diagnostics
+        wide |= run.preview
+        not_analysed += run.not_analysed
+    diagnostics.sort(key=lambda each: (each.path, each.span.line, each.span.column, each.code))
+    return diagnostics, wide, not_analysed
+
+
+def _engine(root: str, paths: list[str], overlay: dict[str, bytes], options: Options) -> LintRun:
+    from modelint.lint.engine import lint_files
+
+    return lint_files(paths, root=root, jobs=_jobs(options.jobs, len(paths)), overlay=overlay)
+
+
+def _jobs(asked: int, candidates: int) -> int:
+    if asked:
+        return asked
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(available, candidates // WORTH_A_WORKER))
+
+
+def _outcome(
+    diagnostics: list[Diagnostic], not_analysed: list[NotAnalysed], count: int, cwd: str, overlay: dict[str, bytes]
+) -> Outcome:
+    """What is reported, with paths as the user reads them."""
+    from modelint.report import Outcome
+
+    read = _reader(overlay)
+
+    def relative(path: str) -> str:
+        try:
+            return os.path.relpath(path, cwd).replace(os.sep, "/")
+        except ValueError:  # another drive
+            return path.replace(os.sep, "/")
+
+    def source(path: str) -> str | None:
+        from modelint.lint.decode import Undecodable, decode
+
+        data = read(os.path.normpath(os.path.join(cwd, path)))
+        try:
+            return None if data is None else decode(data)
+        except Undecodable:
+            return None
+
+    shown = [
+        each._replace(
+            path=relative(each.path),
+            related=tuple(place._replace(path=relative(place.path)) for place in each.related),
+        )
+        for each in diagnostics
+    ]
+    skipped = [each._replace(path=relative(each.path)) for each in not_analysed]
+    return Outcome(shown, skipped, files=count, sources=source, root=files.repository(cwd), cwd=cwd)
+
+
+def _reader(overlay: dict[str, bytes]) -> Callable[[str], bytes | None]:
+    def read(path: str) -> bytes | None:
+        data = overlay.get(path)
+        found = read_bytes(path) if data is None else data
+        return None if isinstance(found, NotAnalysed) else found
+
+    return read
+
+
+class _Picker:
+    """What the configuration of each file lets through."""
+
+    def __init__(self, configs: Configs, options: Options) -> None:
+        self._configs = configs
+        self._options = options
+        self._selected: dict[tuple[str, str], bool] = {}
+        self._ignores: dict[str, list[tuple[files.Patterns, tuple[str, ...]]]] = {}
+
+    def reports(self, diagnostic: Diagnostic, *, wide: bool) -> bool:
+        """Whether to report it; ``wide``: it is of the form that only --preview shows."""
+        found = self._configs.of_file(diagnostic.path)
+        if wide and not (self._options.preview or found.preview):
+            return False
+        key = (os.path.dirname(diagnostic.path), diagnostic.code)
+        if key not in self._selected:
+            self._selected[key] = self._is_selected(diagnostic.code, found)
+        return self._selected[key] and not self._is_ignored(diagnostic, found)
+
+    def fails(self, path: str, severity: Severity) -> bool:
+        threshold = self._options.fail_on or self._configs.of_file(path).fail_on
+        return SEVERITIES.index(severity) >= SEVERITIES.index(threshold)
+
+    def _is_selected(self, code: str, found: Config) -> bool:
+        from modelint import catalogue
+
+        options = self._options
+        status = next((rule.status for rule in catalogue.rules() if rule.code == code), "on")
+        layers = [
+            selection.Layer(found.select, found.extend_select, found.ignore),
+            selection.Layer(options.select, options.extend_select, options.ignore),
+        ]
+        return selection.selects(code, status, layers, preview=options.preview or found.preview)
+
+    def _is_ignored(self, diagnostic: Diagnostic, found: Config) -> bool:
+        if found.folder not in self._ignores:
+            self._ignores[found.folder] = [
+                (files.Patterns(found.folder, files.compile_patterns((pattern,))), codes)
+                for pattern, codes in found.per_file_ignores.items()
+            ]
+        return any(
+            patterns.verdict(diagnostic.path, is_folder=False)
+            for patterns, codes in self._ignores[found.folder]
+            if diagnostic.code.startswith(codes)
+        )

@@ -1,0 +1,281 @@
+"""The command line: arguments in, exit code out.
+
+0: nothing to report. 1: something at or above --fail-on. 2: usage, configuration or internal error. 3: could not look.
+On the path of a hook with nothing to say: everything heavy is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, NoReturn
+
+from modelint import __version__
+from modelint.diagnostics import SEVERITIES
+
+if TYPE_CHECKING:
+    from modelint.check import Checked
+    from modelint.diagnostics import NotAnalysed
+
+FORMATS = ("full", "concise", "json", "sarif", "github")
+
+
+class _Wrong(Exception):
+    """The user's input cannot be used; the text is the one line that says why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _Wrong(f"{message}; `{self.prog} --help` lists the options")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Never lets an exception through."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        _say("modelint: interrupted")
+        return 130
+    except BrokenPipeError:
+        _close_stdout()
+        return 141
+    except SystemExit as stop:  # --help and --version of argparse
+        return stop.code if isinstance(stop.code, int) else 0
+    except Exception as error:
+        _say(f"modelint: {_reason(error)}")
+        return 2
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = _parser()
+    arguments = parser.parse_args(_valued(argv))
+    if arguments.command == "check":
+        return _check(arguments)
+    if arguments.command == "explain":
+        return _explain(arguments)
+    if arguments.command == "rules":
+        from modelint import catalogue
+
+        catalogue.list_rules(sys.stdout, format=arguments.format)
+        return 0
+    raise _Wrong("no command given; `modelint --help` lists them")
+
+
+def _valued(argv: Sequence[str]) -> list[str]:
+    """argv with the value that a bare --fail-on-unanalysed stands for: argparse would take the next path for it."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    option = "--fail-on-unanalysed"
+    return [f"{option}=any" if each == option and at < end else each for at, each in enumerate(argv)]
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="modelint",
+        description="Finds the lines of PyTorch code that lose, rename or silently skip weights.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"modelint {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _add_check(commands.add_parser("check", help="lint files", allow_abbrev=False))
+    explain = commands.add_parser("explain", help="show the page of one rule", allow_abbrev=False)
+    explain.add_argument("code", metavar="CODE", help="a code (MDL401) or a name (unchecked-non-strict-load)")
+    _add_color(explain)
+    rules = commands.add_parser("rules", help="list the rules", allow_abbrev=False)
+    rules.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument("paths", nargs="*", metavar="PATH", help="files and folders (default: .); - reads stdin")
+    check.add_argument("--only", choices=("lint",), help="run one engine only")
+    codes = check.add_argument_group("what is reported")
+    for option, words in (
+        ("--select", "report these codes or prefixes (MDL4) only; a rule that is off needs its full code"),
+        ("--extend-select", "report these codes or prefixes too"),
+        ("--ignore", "do not report these codes or prefixes"),
+    ):
+        codes.add_argument(option, action="append", metavar="CODES", help=words)
+    codes.add_argument(
+        "--preview", action="store_true", help="rules that are off by default, and wider forms of others"
+    )
+    output = check.add_argument_group("output")
+    output.add_argument("--format", choices=FORMATS, default="full")
+    output.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
+    output.add_argument("--statistics", action="store_true", help="how often each code was found, instead of where")
+    _add_color(output)
+    codes = check.add_argument_group("exit code")
+    codes.add_argument("--exit-zero", action="store_true", help="exit 0 whatever is reported")
+    codes.add_argument("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: warning)")
+    codes.add_argument(
+        "--fail-on-unanalysed",
+        choices=("any", "syntax"),
+        metavar="any|syntax",
+        help="exit 3 when a file could not be analysed; =syntax: only for syntax errors",
+    )
+    run = check.add_argument_group("the run")
+    run.add_argument("--stdin-filename", metavar="NAME", help="the name of what stands on stdin (with -)")
+    run.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
+    run.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
+    run.add_argument("--config", metavar="FILE", help="use this configuration for every file")
+
+
+def _add_color(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_positive.__name__ = "number of processes"  # argparse names it in its message
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from modelint import selection
+    from modelint.check import Options, check
+
+    if arguments.statistics and arguments.format in ("sarif", "github"):
+        raise _Wrong(f"--statistics goes with --format full, concise or json, not {arguments.format}")
+    checked = check(
+        arguments.paths or ["."],
+        Options(
+            select=None if arguments.select is None else selection.parse_list(arguments.select),
+            extend_select=selection.parse_list(arguments.extend_select or ()),
+            ignore=selection.parse_list(arguments.ignore or ()),
+            preview=arguments.preview,
+            fail_on=arguments.fail_on,
+            config=arguments.config,
+            jobs=arguments.jobs,
+            cache=not arguments.no_cache,
+            stdin=_stdin(arguments),
+        ),
+    )
+    try:
+        _write(checked, arguments)
+    except BrokenPipeError:
+        _close_stdout()  # what was found decides the exit code, read or not
+    for skipped in checked.outcome.not_analysed:
+        _say(_not_analysed(skipped))
+    _say(_summary(checked))
+    counted = arguments.fail_on_unanalysed
+    if counted and any(counted == "any" or skipped.syntax for skipped in checked.outcome.not_analysed):
+        return 3
+    return 1 if checked.failed and not arguments.exit_zero else 0
+
+
+def _stdin(arguments: argparse.Namespace) -> tuple[str, bytes] | None:
+    if "-" not in arguments.paths and arguments.stdin_filename is None:
+        return None
+    if arguments.paths not in (["-"], []):
+        raise _Wrong("stdin and other paths cannot be checked in one run")
+    return arguments.stdin_filename or "stdin.py", sys.stdin.buffer.read()
+
+
+def _write(checked: Checked, arguments: argparse.Namespace) -> None:
+    """The report, to stdout or to --output-file."""
+    if arguments.output_file is None:
+        _render(checked, arguments, sys.stdout)
+        sys.stdout.flush()
+        return
+    import io
+
+    from modelint import atomic
+
+    text = io.StringIO()
+    _render(checked, arguments, text)
+    try:
+        atomic.write(arguments.output_file, text.getvalue().encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise _Wrong(f"{arguments.output_file}: cannot be written: {error.strerror}") from None
+
+
+def _close_stdout() -> None:
+    """Whoever read the output has gone: what is still buffered must not fail again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _render(checked: Checked, arguments: argparse.Namespace, stream: IO[str]) -> None:
+    from modelint.report import render, render_statistics
+
+    if arguments.statistics:
+        render_statistics(checked.outcome, arguments.format, stream)
+    elif checked.outcome.diagnostics or arguments.format not in ("full", "concise"):
+        render(checked.outcome, arguments.format, stream, color=_colored(arguments.color, stream))
+
+
+def _colored(wish: str, stream: IO[str]) -> bool:
+    if wish != "auto":
+        return wish == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _not_analysed(skipped: NotAnalysed) -> str:
+    from modelint.report.escape import shown
+
+    return f"{shown(skipped.path)}:{skipped.line}: not analysed: {shown(skipped.reason)}"
+
+
+def _summary(checked: Checked) -> str:
+    """The last line: what was looked at, and what came of it."""
+    outcome = checked.outcome
+    parts = [_count(outcome.files, "file") if outcome.files else "no Python files found"]
+    if outcome.diagnostics:
+        counts = [
+            _count(number, severity)
+            for severity in reversed(SEVERITIES)
+            if (number := sum(each.severity == severity for each in outcome.diagnostics))
+        ]
+        parts.append(", ".join(counts))
+    elif outcome.files:
+        parts.append("nothing to report")
+    if outcome.not_analysed:
+        parts.append(f"{len(outcome.not_analysed)} not analysed")
+    return "; ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 or noun == "information" else f"{number} {noun}s"
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from modelint import catalogue
+
+    catalogue.explain(arguments.code, sys.stdout, color=_colored(arguments.color, sys.stdout))
+    return 0
+
+
+def _reason(error: Exception) -> str:
+    """The one line about an error: what the user can do about it, or where modelint went wrong."""
+    from modelint.catalogue import UnknownCode
+    from modelint.config import ConfigError
+    from modelint.files import NoSuchPath
+    from modelint.report.escape import shown
+    from modelint.selection import UnknownSelector
+
+    if isinstance(error, _Wrong | UnknownCode | UnknownSelector | ConfigError | NoSuchPath):
+        return shown(str(error))
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f" at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
+    return shown(f"internal error{where}: {type(error).__name__}: {error}")
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(line.encode("utf-8", "backslashreplace").decode("utf-8"), file=sys.stderr)
