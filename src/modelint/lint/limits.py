@@ -130,16 +130,17 @@ def _too_deep(nodes: Iterable[ast.stmt], text: str, lines: Sequence[str]) -> boo
     return False
 
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 #: Statements with statements inside.
 _COMPOUND = frozenset(
-    (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With)
-    + (ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+    (*_DEFINITIONS, *_LOOPS, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match),
 )
 
 
 def first_line(node: ast.stmt) -> int:
     """The line of the statement, its decorators included."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.decorator_list:
+    if isinstance(node, _DEFINITIONS) and node.decorator_list:
         return min(node.lineno, node.decorator_list[0].lineno)
     return node.lineno
 
