@@ -57,17 +57,26 @@ Where a module is hidden on purpose, such as a frozen teacher that must not be s
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import PlainContainer
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: PlainContainer) -> Iterator[Report]:
+    held = f"{fact.element} modules" if fact.what == "module" else "nn.Parameters"
+    better = {"module": "nn.ModuleDict" if fact.kind == "dict" else "nn.ModuleList"}.get(
+        fact.what, "nn.ParameterDict" if fact.kind == "dict" else "nn.ParameterList"
+    )
+    yield Report(
+        fact.place,
+        f"self.{fact.attr} keeps {held} in a plain {fact.kind}: their weights never reach state_dict(), parameters() or .to()",
+        f"use {better}; the new keys are missing from files saved before",
+    )
 
 
 RULE = Rule(
     code="MDL101",
     name="unregistered-module-container",
     summary="modules or parameters in a plain container are not saved",
-    facts=(),
+    facts=(PlainContainer,),
     check=check,
 )

@@ -48,17 +48,27 @@ Where the tensor is meant to be neither trained nor saved (then do not build an 
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import LostParameter
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: LostParameter) -> Iterator[Report]:
+    if fact.op == "requires_grad":
+        message = f"self.{fact.attr} is a plain tensor with requires_grad=True: it is trained, and never saved"
+        yield Report(fact.place, message, "wrap it: nn.Parameter(tensor)")
+        return
+    shown = f".{fact.op}" if fact.op.isidentifier() else f" {fact.op}"
+    yield Report(
+        fact.place,
+        f"self.{fact.attr}: nn.Parameter(...){shown} is a plain tensor, so it is not registered and will not be saved",
+        "convert first, wrap last: nn.Parameter(tensor.to(...)); the new key is missing from files saved before",
+    )
 
 
 RULE = Rule(
     code="MDL102",
     name="parameter-lost-by-conversion",
     summary="an operation on a new parameter yields a plain tensor",
-    facts=(),
+    facts=(LostParameter,),
     check=check,
 )

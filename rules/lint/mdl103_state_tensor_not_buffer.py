@@ -52,17 +52,32 @@ For caches and scratch tensors that are rebuilt before they are used.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import StateTensor
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: StateTensor) -> Iterator[Report]:
+    why = {
+        "random": "is drawn at random when the module is built",
+        "updated": f"is updated in {fact.where}()",
+        "unregistered": f"was a buffer, and {fact.where}() makes it a plain attribute",
+        "constant": "is a constant that does not move with .to()",
+    }[fact.why]
+    lost = "" if fact.why == "constant" else ": it is lost when the model is saved"
+    yield Report(
+        fact.place,
+        f"tensor self.{fact.attr} {why}, and is neither parameter nor buffer{lost}",
+        f'use self.register_buffer("{fact.attr}", ...)'
+        + (" with persistent=False" if fact.why == "constant" else "; the new key is missing from files saved before"),
+        ((fact.at, "changed here"),) if fact.at is not None and fact.at != fact.place else (),
+        preview=fact.why == "constant",
+    )
 
 
 RULE = Rule(
     code="MDL103",
     name="state-tensor-not-buffer",
     summary="a tensor that is state is neither parameter nor buffer",
-    facts=(),
+    facts=(StateTensor,),
     check=check,
 )

@@ -44,17 +44,24 @@ Never: the value is always None.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import RegisterResult
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: RegisterResult) -> Iterator[Report]:
+    if fact.name == fact.attr:
+        message = (
+            f"{fact.method}() returns None: this assignment replaces the {fact.attr!r} that it just registered by None"
+        )
+    else:
+        message = f"{fact.method}() returns None, and self.{fact.attr} becomes None"
+    yield Report(fact.place, message, f"drop the assignment: self.{fact.method}(...) alone registers the name")
 
 
 RULE = Rule(
     code="MDL104",
     name="buffer-result-assigned",
     summary="register_buffer returns None, and the assignment stores it",
-    facts=(),
+    facts=(RegisterResult,),
     check=check,
 )

@@ -52,17 +52,22 @@ Where the module is used for its computation only and its random weights are wan
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import LateModule
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: LateModule) -> Iterator[Report]:
+    if fact.attr is not None and fact.guarded:
+        message = f"{fact.cls} is made inside forward(): its keys exist only after the first call, and a fresh model refuses them"
+    else:
+        message = f"{fact.cls} is made anew inside forward(): its weights are random at every call and never saved"
+    yield Report(fact.place, message, "make it in __init__ (or use a Lazy module) and call it in forward()")
 
 
 RULE = Rule(
     code="MDL105",
     name="module-created-in-forward",
     summary="a module built in forward has no keys before the first call",
-    facts=(),
+    facts=(LateModule,),
     check=check,
 )

@@ -33,17 +33,27 @@ Where the layers are meant to share their weights; then a loop over one layer sa
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import RepeatedModule
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: RepeatedModule) -> Iterator[Report]:
+    name = fact.cls.rpartition(":")[2].rpartition(".")[2] or "module"
+    if fact.how == "default":
+        message = f"this default {name} is made once and shared by every instance: one set of weights under many keys"
+        yield Report(fact.place, message, "use None as the default and make the module inside __init__")
+        return
+    yield Report(
+        fact.place,
+        f"one {name} is repeated: all copies share one set of weights, saved under several keys",
+        "make each its own: [make() for _ in range(n)]",
+    )
 
 
 RULE = Rule(
     code="MDL106",
     name="repeated-module-instance",
     summary="one module instance stands under many keys",
-    facts=(),
+    facts=(RepeatedModule,),
     check=check,
 )

@@ -40,17 +40,24 @@ Where a base class or a decorator calls it in a way that cannot be seen in the s
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import MissingInit
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: MissingInit) -> Iterator[Report]:
+    when = "before super().__init__()" if fact.late else "but super().__init__() is never called"
+    yield Report(
+        fact.store if fact.late else fact.place,
+        f"{fact.cls}.__init__ assigns self.{fact.attr} {when}: torch raises when the class is built",
+        "call super().__init__() first",
+        () if fact.late else ((fact.store, "assigned here"),),
+    )
 
 
 RULE = Rule(
     code="MDL112",
     name="missing-super-init",
     summary="a module, parameter or buffer is assigned without super().__init__()",
-    facts=(),
+    facts=(MissingInit,),
     check=check,
 )

@@ -64,17 +64,34 @@ Where every program that reads the file wraps the model in the same way, uncondi
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Save
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Save) -> Iterator[Report]:
+    for state in fact.states:
+        if not state.layers:
+            continue
+        layer = state.layers[0]
+        prefix = (layer.child + "." if layer.child else "") + "".join(
+            x.wrapper.prefix for x in state.layers if x.child == layer.child
+        )
+        labels = " and ".join(dict.fromkeys(x.wrapper.label for x in state.layers))
+        whose = f"{state.receiver}.{layer.child}" if layer.child else state.receiver
+        inner = ".".join([whose, *(x.wrapper.child for x in state.layers if x.child == layer.child)])
+        saved = ((fact.place, "saved here"),) if fact.place != state.place else ()
+        yield Report(
+            state.place,
+            f"{whose} may be wrapped ({labels}): '{prefix}' is written into its keys, and a plain model will not load them",
+            f"save {inner}.state_dict()" if not layer.child else f"unwrap it before saving: {inner}",
+            (*((x.place, "wrapped here") for x in state.layers), *saved),
+        )
 
 
 RULE = Rule(
     code="MDL201",
     name="save-wrapped-state-dict",
     summary="the saved state dict carries the prefix of a wrapper",
-    facts=(),
+    facts=(Save,),
     check=check,
 )

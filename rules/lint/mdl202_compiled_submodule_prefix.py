@@ -49,17 +49,30 @@ Where the submodule is compiled always, and files with the plain keys exist nowh
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import CompiledChild
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: CompiledChild) -> Iterator[Report]:
+    if fact.wrapper.kind == "compile":
+        yield Report(
+            fact.place,
+            f"torch.compile() kept in self.{fact.attr} puts '_orig_mod.' into this model's keys; without it they differ",
+            f"compile in place: self.{fact.attr}.compile()",
+        )
+        return
+    yield Report(
+        fact.place,
+        f"{fact.wrapper.label} kept in self.{fact.attr} puts '{fact.wrapper.prefix}' into this model's keys",
+        "wrap the whole model in the training script instead",
+        preview=True,
+    )
 
 
 RULE = Rule(
     code="MDL202",
     name="compiled-submodule-prefix",
     summary="torch.compile of a submodule changes the keys of the model",
-    facts=(),
+    facts=(CompiledChild,),
     check=check,
 )

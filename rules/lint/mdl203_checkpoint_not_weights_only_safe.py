@@ -54,17 +54,28 @@ Where every reader of the file passes `weights_only=False` on purpose and trusts
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Save
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Save) -> Iterator[Report]:
+    if not fact.pickles or not fact.sink.endswith("torch.save") or not fact.states:
+        return
+    kinds = list(dict.fromkeys(u.kind for u in fact.unsafe))
+    if kinds:
+        keys = ", ".join(repr(u.key) for u in fact.unsafe if u.key)
+        where = f" under {keys}" if keys else ""
+        yield Report(
+            fact.place,
+            f"this checkpoint stores {' and '.join(kinds)}{where}: torch.load refuses the file by default since 2.6",
+            "store plain values: vars(args), float(x), str(path), OmegaConf.to_container(cfg)",
+        )
 
 
 RULE = Rule(
     code="MDL203",
     name="checkpoint-not-weights-only-safe",
     summary="the checkpoint holds an object that torch.load refuses by default",
-    facts=(),
+    facts=(Save,),
     check=check,
 )

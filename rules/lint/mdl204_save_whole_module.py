@@ -40,17 +40,25 @@ Where the file is read back by the same process or the same commit only, such as
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Save
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Save) -> Iterator[Report]:
+    if fact.pickles and fact.modules:
+        key = fact.modules[0].text
+        what = f"the model under {key!r}" if key and key != "self" else "the whole model"
+        yield Report(
+            fact.place,
+            f"{what} is pickled: torch.load refuses it by default since 2.6, and it breaks when its class moves or changes",
+            "save model.state_dict() and build the model before loading",
+        )
 
 
 RULE = Rule(
     code="MDL204",
     name="save-whole-module",
     summary="a module is pickled instead of its state dict",
-    facts=(),
+    facts=(Save,),
     check=check,
 )

@@ -51,18 +51,24 @@ Where the caller tests the rank, or the path holds the rank.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Save
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Save) -> Iterator[Report]:
+    if fact.pickles and fact.states and fact.distributed and not fact.rank_guarded:
+        yield Report(
+            fact.place,
+            "every rank of a distributed run writes this file: a checkpoint written twice at once is corrupt",
+            "save under `if rank == 0:`",
+        )
 
 
 RULE = Rule(
     code="MDL208",
     name="every-rank-save",
     summary="every rank of a distributed run writes the same file",
-    facts=(),
+    facts=(Save,),
     check=check,
     status="off",
 )

@@ -58,17 +58,33 @@ keys of a model that has compiled submodules.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import KeyRewrite
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: KeyRewrite) -> Iterator[Report]:
+    if fact.guarded or not fact.lands or not fact.of_state:
+        return
+    message, prefix = {
+        "replace": (f"'{fact.text}' is removed anywhere in the key, also inside names that end in it", repr(fact.text)),
+        "slice": (f"{fact.text} characters are cut off every key, with or without the prefix", '"module."'),
+        "lstrip": (
+            f"lstrip takes a set of characters: it eats the start of every key that begins with any of {fact.text!r}",
+            repr(fact.text),
+        ),
+        "split": (f"splitting at '{fact.text}' also cuts inside names that contain it", repr(fact.text)),
+    }[fact.how]
+    yield Report(
+        fact.place,
+        f"{message}: keys are damaged or collide, and their weights go missing",
+        f"use key.removeprefix({prefix})",
+    )
 
 
 RULE = Rule(
     code="MDL301",
     name="unanchored-prefix-strip",
     summary="a prefix is cut from keys wherever it stands, or where it is not",
-    facts=(),
+    facts=(KeyRewrite,),
     check=check,
 )

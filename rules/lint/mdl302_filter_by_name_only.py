@@ -46,17 +46,23 @@ Where a load that raises on another shape is what you want, and the number of ke
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import KeyFilter
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: KeyFilter) -> Iterator[Report]:
+    yield Report(
+        fact.place,
+        "checkpoint filtered by key name alone: a changed shape still raises, and names that match nothing vanish silently",
+        "load with strict=False and check missing_keys and unexpected_keys; compare shapes where heads may differ",
+        ((fact.loaded_at, "loaded here"),),
+    )
 
 
 RULE = Rule(
     code="MDL302",
     name="filter-by-name-only",
     summary="checkpoint entries are kept by name without a look at their shapes",
-    facts=(),
+    facts=(KeyFilter,),
     check=check,
 )

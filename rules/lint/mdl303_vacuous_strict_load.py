@@ -41,17 +41,25 @@ Where the number of merged keys is checked by other means.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Load
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Load) -> Iterator[Report]:
+    if fact.is_model and fact.merged is not None:
+        yield Report(
+            fact.place,
+            "a checkpoint was merged into the model's own state dict: this load cannot see missing keys any more",
+            "load the checkpoint itself with strict=False and check what is missing",
+            ((fact.merged, "merged here"),),
+            severity="information" if fact.reported else None,
+        )
 
 
 RULE = Rule(
     code="MDL303",
     name="vacuous-strict-load",
     summary="merged into the own state dict, a strict load can miss nothing",
-    facts=(),
+    facts=(Load,),
     check=check,
 )

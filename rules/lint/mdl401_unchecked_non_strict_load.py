@@ -46,17 +46,35 @@ In tests that compare the weights or the outputs afterwards (the folders `tests/
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Load
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Load) -> Iterator[Report]:
+    if not fact.is_model or fact.via_super or fact.result == "used" or fact.strict == "yes":
+        return
+    if fact.checked or fact.piecemeal:
+        return
+    if fact.strict == "passed on":
+        yield Report(
+            fact.place,
+            "strict is passed on and the result is dropped: with strict=False missing keys pass silently",
+            "return the result of load_state_dict()",
+            preview=True,
+        )
+        return
+    how = "is never looked at" if fact.result == "dropped" else "is bound and never read"
+    yield Report(
+        fact.place,
+        f"the result of load_state_dict(strict=False) {how}: weights that are missing stay random, silently",
+        "missing, unexpected = model.load_state_dict(...), and raise or log what is missing",
+    )
 
 
 RULE = Rule(
     code="MDL401",
     name="unchecked-non-strict-load",
     summary="what strict=False did not load is never looked at",
-    facts=(),
+    facts=(Load,),
     check=check,
 )

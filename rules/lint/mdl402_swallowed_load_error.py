@@ -49,17 +49,24 @@ Where the model is thrown away or built anew after a failed load.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import TryLoad
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: TryLoad) -> Iterator[Report]:
+    if fact.swallows:
+        yield Report(
+            fact.place,
+            "a failed load is swallowed here: the model is left partly loaded, and training or inference goes on",
+            "raise again, or catch only FileNotFoundError around torch.load",
+            ((fact.load, "loads here"),),
+        )
 
 
 RULE = Rule(
     code="MDL402",
     name="swallowed-load-error",
     summary="a failed load is caught and the program goes on with a half-loaded model",
-    facts=(),
+    facts=(TryLoad,),
     check=check,
 )

@@ -40,17 +40,22 @@ Never for this form: it has no effect.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import StateWrite
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: StateWrite) -> Iterator[Report]:
+    if fact.how == "direct":
+        message = f"{fact.receiver}.state_dict() is a new dict at each call: this item is thrown away"
+    else:
+        message = f"this state dict of {fact.receiver} is changed and never loaded back: the model keeps its weights"
+    yield Report(fact.place, message, "change the dict, then model.load_state_dict(it); or copy_() into the tensor")
 
 
 RULE = Rule(
     code="MDL403",
     name="state-written-nowhere",
     summary="a store into state_dict() that reaches neither the model nor a file",
-    facts=(),
+    facts=(StateWrite,),
     check=check,
 )

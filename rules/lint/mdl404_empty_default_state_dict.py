@@ -39,17 +39,23 @@ Where the presence of the field has been tested before.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Load
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Load) -> Iterator[Report]:
+    if fact.is_model and fact.empty_default and fact.strict != "yes":
+        yield Report(
+            fact.place,
+            "a checkpoint without this entry loads as {} with strict=False: nothing is loaded, silently",
+            'index it: checkpoint["model"], so that a missing entry raises',
+        )
 
 
 RULE = Rule(
     code="MDL404",
     name="empty-default-state-dict",
     summary="a missing field becomes an empty state dict, loaded without a word",
-    facts=(),
+    facts=(Load,),
     check=check,
 )

@@ -30,18 +30,24 @@ Where the code runs only where the file was written.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import TorchLoad
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: TorchLoad) -> Iterator[Report]:
+    if not fact.map_location:
+        yield Report(
+            fact.place,
+            "torch.load without map_location restores tensors to the device they were saved from",
+            'pass map_location="cpu" and move the model afterwards',
+        )
 
 
 RULE = Rule(
     code="MDL406",
     name="missing-map-location",
     summary="torch.load without map_location",
-    facts=(),
+    facts=(TorchLoad,),
     check=check,
     status="off",
 )

@@ -33,18 +33,25 @@ Where the project requires torch >= 2.6 and leaves the argument out, or loads on
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import TorchLoad
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: TorchLoad) -> Iterator[Report]:
+    if fact.weights_only in ("absent", "no"):
+        said = "without weights_only" if fact.weights_only == "absent" else "with weights_only=False"
+        yield Report(
+            fact.place,
+            f"torch.load {said} may unpickle arbitrary objects, and run their code",
+            "pass weights_only=True",
+        )
 
 
 RULE = Rule(
     code="MDL407",
     name="pickle-load",
     summary="torch.load that may unpickle arbitrary objects",
-    facts=(),
+    facts=(TorchLoad,),
     check=check,
     status="off",
 )

@@ -57,17 +57,25 @@ Where live references are wanted.
 
 from collections.abc import Iterator
 
+from modelint.lint.facts import Snapshot
 from modelint.rule import Report, Rule
 
 
-def check(fact: object) -> Iterator[Report]:
-    yield from ()
+def check(fact: Snapshot) -> Iterator[Report]:
+    how = "values that .cpu() does not copy on the CPU" if fact.cpu else "live tensors"
+    yield Report(
+        fact.place,
+        f"state_dict() holds {how}: training goes on, so what is {fact.use} later is not this snapshot",
+        "copy it: copy.deepcopy(model.state_dict())",
+        ((fact.used_at, f"{fact.use} here"),),
+        preview=fact.cpu,
+    )
 
 
 RULE = Rule(
     code="MDL601",
     name="aliased-state-snapshot",
     summary="a kept state_dict() changes with every later optimizer step",
-    facts=(),
+    facts=(Snapshot,),
     check=check,
 )

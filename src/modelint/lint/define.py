@@ -1,0 +1,336 @@
+"""Module classes: what their methods register, what they only hold, and what is made too late."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from modelint.lint import known
+from modelint.lint import tree as t
+from modelint.lint.evaluate import literal_str
+from modelint.lint.facts import (
+    CompiledChild,
+    LateModule,
+    LostParameter,
+    MissingInit,
+    PlainContainer,
+    RegisterResult,
+    RepeatedModule,
+    StateTensor,
+)
+from modelint.lint.index import ClassInfo, ClassRef, File, class_defs
+from modelint.lint.state import Frame
+from modelint.lint.values import DictVal, ListVal, Model, Opaque, Value, flat
+from modelint.lint.wrappers import BY_KIND
+from modelint.rule import Place
+
+if TYPE_CHECKING:
+    from modelint.lint import calls
+    from modelint.lint.interpret import Interpreter
+
+
+class Store(NamedTuple):
+    """``self.attr = value`` in a method."""
+
+    attr: str
+    value: Value
+    place: Place
+    method: str
+    expr: t.Expr | None
+
+
+class Record:
+    """What the methods of one class did to self while it was interpreted on its own."""
+
+    def __init__(self, cls: ClassRef) -> None:
+        self.cls = cls
+        self.stores: list[Store] = []
+        #: Names given to register_buffer, register_parameter, add_module.
+        self.registered: set[str] = set()
+        self.dynamic = False
+        self.deleted: set[str] = set()
+        #: Attribute -> where and in which method it was changed in place.
+        self.changed: dict[str, tuple[Place, str]] = {}
+
+
+def begin(it: Interpreter, ref: ClassRef, key: int) -> Record:
+    it.records[key] = Record(ref)
+    return it.records[key]
+
+
+def _record(it: Interpreter, frame: Frame) -> Record | None:
+    return it.records.get(frame.key)
+
+
+def _method_name(frame: Frame) -> str:
+    return frame.scope.name if isinstance(frame.scope, t.Def) else ""
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+def attribute_store(it: Interpreter, frame: Frame, target: t.Attr, value: Value, stmt: t.Node) -> None:
+    if frame.cls is None:
+        return
+    at = frame.place(stmt)
+    record = _record(it, frame)
+    expr = stmt.value if isinstance(stmt, t.Assign) else None
+    if record is not None:
+        record.stores.append(Store(target.attr, value, at, _method_name(frame), expr))
+    if it.project.is_module(frame.cls) is not True:
+        return
+    for alt in value:
+        obj = alt.obj
+        if isinstance(obj, Model):
+            _missing_init(it, frame, target.attr, at)
+            if obj.wraps and obj.wraps[0].place.path == at.path and _within(expr, obj.wraps[0].place, at):
+                it.emit(CompiledChild(at, target.attr, BY_KIND[obj.wraps[0].kind]))
+        elif isinstance(obj, Opaque):
+            if obj.kind == "parameter":
+                _missing_init(it, frame, target.attr, at)
+            elif obj.kind == "register-result":
+                method, _, name = obj.detail.partition(" ")
+                it.emit(RegisterResult(at, target.attr, method, name or None))
+
+
+def _within(expr: t.Expr | None, place: Place, at: Place) -> bool:
+    """Does the place stand inside the expression of the statement?"""
+    return expr is not None and place.statement == at.statement and any(n.n == place.node for n in t.walk(expr))
+
+
+def _missing_init(it: Interpreter, frame: Frame, attr: str, at: Place) -> None:
+    if frame.init_done or frame.owner is None or not isinstance(frame.scope, t.Def) or frame.scope.name != "__init__":
+        return
+    it.emit(MissingInit(frame.place(frame.scope), frame.owner.name, attr, at, "__init__" in frame.scope.words))
+
+
+def module_event(it: Interpreter, frame: Frame, node: t.Call, name: str, args: calls.Args) -> None:
+    """``self.register_buffer(...)``, ``self.add_module(...)``, ``setattr(self, ...)``."""
+    record = _record(it, frame)
+    if record is None or frame.cls is None:
+        return
+    given = literal_str(args.get(1 if name == "setattr" else 0, "name"))
+    if given is None:
+        record.dynamic = True
+    else:
+        record.registered.add(given)
+    if it.project.is_module(frame.cls) is True and name != "setattr":
+        _missing_init(it, frame, given or "...", frame.place(node))
+
+
+def augmented(it: Interpreter, frame: Frame, target: t.Attr, stmt: t.Node) -> None:
+    """``self.x += ...``."""
+    record = _record(it, frame)
+    if record is not None:
+        record.changed.setdefault(target.attr, (frame.place(stmt), _method_name(frame)))
+
+
+def deleted(it: Interpreter, frame: Frame, target: t.Attr) -> None:
+    record = _record(it, frame)
+    if record is not None:
+        record.deleted.add(target.attr)
+
+
+def built(it: Interpreter, frame: Frame, node: t.Call, model: Model) -> None:
+    """A module is made here: inside ``forward`` that is too late."""
+    if frame.cls is None or _method_name(frame) != "forward" or it.project.is_module(frame.cls) is not True:
+        return
+    if it.bears(model) is True:
+        guarded = any("hasattr" in t.render(test.expr) or "None" in t.render(test.expr) for test in frame.tests)
+        attr = frame.bound_names[0] if node is frame.bound_call and frame.bound_names else None
+        it.emit(LateModule(frame.place(node), attr, (model.cls or "").rpartition(":")[2].rpartition(".")[2], guarded))
+
+
+# --- the class as a whole ---------------------------------------------------------------------------------------------
+
+_TRANSIENT = re.compile(
+    r"hidden|cache|prev|past|last|history|loss|acc(uracy)?$|metric|mask|noise|dummy|example|sample|tmp|temp$|^h$|^c$|^x$"
+    r"|input|output|attn|attention|feature|feat$|grad|cur_|current|state$|states$|(^|_)kv|epoch|iter|step|device|^pe$"
+    r"|seq_|logits|probs?$|pred|target|label|anchor|grid|pos(itions?)?$|index_|batch|result|stats?$|activation",
+    re.IGNORECASE,
+)
+_UPDATERS = re.compile(
+    r"^(forward|update\w*|_update\w*|training_step|step|train_step|_momentum\w*|_dequeue\w*|\w*enqueue\w*)$"
+)
+_IN_PLACE = re.compile(r"^(copy|add|mul|sub|div|lerp|addcmul|addcdiv|index_add|index_copy|scatter|fill|zero|sqrt)_$")
+_REGISTERS = frozenset({
+    "ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "add_module", "register_module",
+    "register_parameter", "register_buffer",
+})  # fmt: skip
+
+
+def finish(it: Interpreter, file: File, info: ClassInfo, record: Record) -> None:
+    """Judge what the class as a whole left unregistered."""
+    if it.project.is_module(info.ref) is not True:
+        return
+    methods = class_defs(info.node)
+    _containers(it, info, record, methods)
+    _parameters(it, record)
+    _tensors(it, info, record, methods)
+    for method in methods:
+        for param in method.params:
+            if param.default is not None and method.name == "__init__":
+                frame = Frame(file, info.ref.statement, None)
+                for alt in it.eval(frame, param.default):
+                    if isinstance(alt.obj, Model) and alt.obj.built and it.bears(alt.obj):
+                        it.emit(RepeatedModule(frame.place(param), alt.obj.cls or "", "default"))
+
+
+def _by_attr(record: Record) -> dict[str, list[Store]]:
+    out: dict[str, list[Store]] = {}
+    for store in record.stores:
+        out.setdefault(store.attr, []).append(store)
+    return out
+
+
+def _containers(it: Interpreter, info: ClassInfo, record: Record, methods: list[t.Def]) -> None:
+    held = next((it.heap[k] for k, r in it.records.items() if r is record), {})
+    kept = {store.attr: store for store in reversed(record.stores) if isinstance(_only(store.value), ListVal | DictVal)}
+    if not kept or record.dynamic:
+        return
+    passed, direct = _passed_on(info), _direct_places(record)
+    for attr, store in kept.items():
+        if attr in record.registered or attr in passed or attr in record.deleted:
+            continue
+        if any(not isinstance(_only(s.value), ListVal | DictVal) for s in record.stores if s.attr == attr):
+            continue
+        elements = [
+            o for o in flat(held.get(attr, store.value))
+            if (isinstance(o, Model) and o.built and o.place not in direct and o.place not in it.contained)
+            or (isinstance(o, Opaque) and o.kind == "parameter" and o.place not in direct)
+        ]  # fmt: skip
+        for obj in elements:
+            bears = it.bears(obj) if isinstance(obj, Model) else True
+            if bears:
+                container = _only(store.value)
+                kind = "dict" if isinstance(container, DictVal) else getattr(container, "kind", "list")
+                what = "module" if isinstance(obj, Model) else "parameter"
+                name = (obj.cls or "").rpartition(":")[2].rpartition(".")[2] if isinstance(obj, Model) else "Parameter"
+                it.emit(PlainContainer(store.place, attr, kind, what, name, True))
+                break
+
+
+def _only(value: Value) -> object:
+    return value[0].obj if value else None
+
+
+def _direct_places(record: Record) -> set[Place | None]:
+    """Places of modules and parameters that some attribute holds directly: registered there."""
+    return {a.obj.place for s in record.stores for a in s.value if isinstance(a.obj, Model | Opaque)}
+
+
+def _passed_on(info: ClassInfo) -> set[str]:
+    """Attributes that a registering call, or a star, mentions anywhere in the class."""
+    out: set[str] = set()
+    for node in t.walk(info.node):
+        if isinstance(node, t.Call) and t.last_name(node.func) in _REGISTERS:
+            for arg in node.args:
+                out.update(n.attr for n in t.walk(arg.value) if isinstance(n, t.Attr) and isinstance(n.value, t.Name))
+    return out
+
+
+def _parameters(it: Interpreter, record: Record) -> None:
+    for attr, stores in _by_attr(record).items():
+        if attr in record.registered or any(
+            isinstance(a.obj, Opaque) and a.obj.kind == "parameter" for s in stores for a in s.value
+        ):
+            continue
+        for store in stores:
+            for alt in store.value:
+                obj = alt.obj
+                if not isinstance(obj, Opaque):
+                    continue
+                if obj.kind == "lost-parameter" and _within(store.expr, obj.place, store.place):
+                    it.emit(LostParameter(store.place, attr, obj.detail))
+                elif obj.kind == "tensor" and obj.detail.endswith(" grad") and store.method == "__init__":
+                    it.emit(LostParameter(store.place, attr, "requires_grad"))
+
+
+def _tensors(it: Interpreter, info: ClassInfo, record: Record, methods: list[t.Def]) -> None:
+    for attr, stores in _by_attr(record).items():
+        first = stores[0]
+        tensors = [a.obj for a in first.value if isinstance(a.obj, Opaque) and a.obj.kind == "tensor"]
+        if attr in record.registered:
+            again = [s for s in stores if any(isinstance(a.obj, Opaque) and a.obj.kind == "tensor" for a in s.value)]
+            if attr in record.deleted and again:
+                it.emit(StateTensor(again[0].place, attr, "unregistered", again[0].method, None))
+            continue
+        if any(
+            isinstance(a.obj, Opaque) and a.obj.kind in ("parameter", "register-result")
+            for s in stores
+            for a in s.value
+        ):
+            continue
+        if first.method != "__init__" or (tensors and tensors[0].detail.endswith("grad")):
+            continue
+        change = _update(attr, stores, record, methods, is_tensor=bool(tensors))
+        if change is not None:
+            if not _TRANSIENT.search(attr):
+                it.emit(StateTensor(first.place, attr, "updated", change[1], change[0]))
+            continue
+        if not tensors or len(stores) > 1 or not _read_elsewhere(attr, methods):
+            continue
+        makers = {x.detail.split()[-1] for x in tensors}
+        if makers & known.RANDOM_MAKERS and not _TRANSIENT.search(attr):
+            it.emit(StateTensor(first.place, attr, "random", "__init__", None))
+        else:
+            it.emit(StateTensor(first.place, attr, "constant", "__init__", None))
+
+
+def _update(
+    attr: str, stores: list[Store], record: Record, methods: list[t.Def], *, is_tensor: bool
+) -> tuple[Place, str] | None:
+    """Where a method that runs in training changes the attribute from its own former value."""
+    if attr in record.changed and is_tensor and _UPDATERS.match(record.changed[attr][1]):
+        return record.changed[attr]
+    for store in stores[1:]:
+        method = next((m for m in methods if m.name == store.method), None)
+        if method is None or not _UPDATERS.match(store.method) or store.expr is None:
+            continue
+        if _depends_on(attr, store.expr, method) and (is_tensor or _computes_tensor(store.expr)):
+            return store.place, store.method
+    if not is_tensor:
+        return None
+    for method in methods:
+        if not _UPDATERS.match(method.name):
+            continue
+        for node in t.walk(method):
+            if isinstance(node, t.Call) and isinstance(node.func, t.Attr) and _IN_PLACE.match(node.func.attr):
+                target = node.func.value
+                while isinstance(target, t.Sub) or (isinstance(target, t.Attr) and target.attr == "data"):
+                    target = target.value
+                if isinstance(target, t.Attr) and target.attr == attr and isinstance(target.value, t.Name):
+                    return Place(stores[0].place.path, stores[0].place.statement, node.n), method.name
+            if isinstance(node, t.Assign):
+                for item in node.targets:
+                    if isinstance(item, t.Sub) and t.dotted(item.value) == f"self.{attr}":
+                        return Place(stores[0].place.path, stores[0].place.statement, node.n), method.name
+    return None
+
+
+def _computes_tensor(expr: t.Expr) -> bool:
+    return any(isinstance(n, t.Call) and (t.dotted(n.func) or "").startswith(("torch.", "F.")) for n in t.walk(expr))
+
+
+def _depends_on(attr: str, expr: t.Expr, method: t.Def) -> bool:
+    """Does the new value come from the old one, through local names of the method?"""
+    assigns: dict[str, list[t.Expr]] = {}
+    for node in t.walk(method):
+        if isinstance(node, t.Assign):
+            for target in node.targets:
+                if isinstance(target, t.Name):
+                    assigns.setdefault(target.id, []).append(node.value)
+    seen: set[str] = set()
+    stack: list[t.Expr] = [expr]
+    while stack:
+        for node in t.walk(stack.pop()):
+            if isinstance(node, t.Attr) and node.attr == attr and isinstance(node.value, t.Name):
+                return True
+            if isinstance(node, t.Name) and node.id not in seen:
+                seen.add(node.id)
+                stack.extend(assigns.get(node.id, ()))
+    return False
+
+
+def _read_elsewhere(attr: str, methods: list[t.Def]) -> bool:
+    return any(m.name == "forward" and attr in m.words for m in methods)

@@ -1,0 +1,408 @@
+"""Calls into functions, methods and classes of the project: followed with the values at hand, within bounds."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from modelint.lint import calls, define, known
+from modelint.lint import tree as t
+from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, class_defs
+from modelint.lint.state import Env, Frame, join_envs
+from modelint.lint.usage import Usage
+from modelint.lint.values import (
+    UNKNOWN,
+    Cls,
+    Func,
+    Inst,
+    Model,
+    Opaque,
+    SelfRef,
+    Super,
+    Value,
+    flat,
+    join,
+    just,
+)
+from modelint.lint.wrappers import wrapper_of
+
+if TYPE_CHECKING:
+    from modelint.lint.interpret import Interpreter
+
+#: A function that has none of these words and is not small cannot change what is known of weights.
+FLOW_WORDS = frozenset({
+    "state_dict", "load_state_dict", "save", "save_file", "dump", "DataParallel", "DistributedDataParallel", "DDP",
+    "compile", "AveragedModel", "module", "_orig_mod", "Parameter", "ModuleList", "Sequential", "removeprefix", "lstrip",
+    "register_buffer", "add_module", "__init__", "model", "net", "network",
+})  # fmt: skip
+SMALL = 40
+STEPS = 60_000
+DEPTH = 7
+#: Loads that happen inside a function so named count for a ``try`` around its call.
+_LOADS = re.compile(r"load|resume|restore|pretrain|init_weight|checkpoint", re.IGNORECASE)
+
+
+class ModuleUsage(Usage):
+    """Usage of a module body: its plain statements, and names read anywhere in the file."""
+
+    def __init__(self, file: File) -> None:
+        defs = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+        plain = [s.index for s in file.source.statements if not isinstance(s.node, defs)]
+        super().__init__([stmt for index in plain for stmt in file.lowered(index)])
+        self._tree = file.source.tree
+        self._names: set[str] | None = None
+
+    def reads(self, name: str) -> int:
+        if self._names is None:
+            self._names = {
+                n.id for n in ast.walk(self._tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+            }
+        return int(name in self._names or name == "self")
+
+
+def module_usage(file: File) -> Usage:
+    return ModuleUsage(file)
+
+
+# --- definitions met on the way ---------------------------------------------------------------------------------------
+
+
+def define_function(it: Interpreter, frame: Frame, stmt: t.Def) -> None:
+    if frame.scope is None and frame.cls is None:
+        return  # a top-level name: resolved through the file
+    ref = FuncRef(frame.file.path, frame.statement, stmt.n, stmt.name)
+    it.parents[ref] = frame
+    frame.bind(stmt.name, just(Func(ref)))
+    frame.closures.append(stmt)
+
+
+def define_class(it: Interpreter, frame: Frame, stmt: t.Class) -> None:
+    ref = ClassRef(frame.file.path, frame.statement, stmt.n, stmt.name)
+    if frame.scope is not None:
+        frame.bind(stmt.name, just(Cls(ref)))
+        it.later.append(ref)
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def call_func(it: Interpreter, frame: Frame, ref: FuncRef, pos: list[Value], kw: dict[str, Value]) -> Value | None:
+    file = it.project.file(ref.path)
+    node = file.node(ref) if file else None
+    if file is None or not isinstance(node, t.Def):
+        return None
+    parent = it.parents.get(ref) or it.module_frames.get(ref.path)
+    inner = Frame(file, ref.statement, node, parent=parent, depth=frame.depth + 1)
+    if parent is not None and parent.scope is not None:
+        inner.cls, inner.owner, inner.key = parent.cls, parent.owner, parent.key
+    inner.path = frame.path
+    return invoke(it, frame, inner, node, node.params, pos, kw)
+
+
+def call_method(
+    it: Interpreter, frame: Frame, obj: SelfRef | Inst | Super, name: str, pos: list[Value], kw: dict[str, Value]
+) -> Value:
+    cls = frame.cls if isinstance(obj, Super) and frame.cls is not None else obj.cls
+    found = it.project.method(cls, name, after=obj.cls if isinstance(obj, Super) else None)
+    if found is None:
+        if obj.key == frame.key and name != "__init__":
+            frame.init_done = True  # an unknown base may well have done it
+        return UNKNOWN
+    return _method(it, frame, cls, obj.key, found, pos, kw)
+
+
+def call_unbound(
+    it: Interpreter, frame: Frame, ref: ClassRef, name: str, pos: list[Value], kw: dict[str, Value]
+) -> Value:
+    """``Base.__init__(self, ...)`` and static methods."""
+    found = it.project.method(ref, name)
+    if found is None:
+        return UNKNOWN
+    kinds = {t.last_name(d) for d in found[1].decorators}
+    if not kinds & {"staticmethod", "classmethod"} and pos:
+        for alt in pos[0]:
+            if isinstance(alt.obj, SelfRef | Inst):
+                return _method(it, frame, alt.obj.cls, alt.obj.key, found, pos[1:], kw)
+        return UNKNOWN
+    return _method(it, frame, ref, -1, found, pos, kw)
+
+
+def _method(
+    it: Interpreter,
+    frame: Frame,
+    cls: ClassRef,
+    key: int,
+    found: tuple[ClassInfo, t.Def],
+    pos: list[Value],
+    kw: dict[str, Value],
+) -> Value:
+    info, node = found
+    file = it.project.file(info.ref.path)
+    if file is None:
+        return UNKNOWN
+    inner = Frame(
+        file, info.ref.statement, node, parent=it.module_frames.get(file.path), cls=cls, owner=info.ref, key=key,
+        depth=frame.depth + 1,
+    )  # fmt: skip
+    inner.path = frame.path
+    params = bind_self(inner, node, cls, key)
+    same = key == frame.key and key >= 0 and bool(frame.self_name) and bool(inner.self_name)
+    if same:
+        mine, theirs = frame.self_name + ".", inner.self_name + "."
+        inner.env.update({theirs + p[len(mine) :]: v for p, v in frame.env.items() if p.startswith(mine)})
+        inner.init_done = frame.init_done and node.name != "__init__"
+    elif node.name != "__init__":
+        inner.init_done = True
+    value = invoke(it, frame, inner, node, params, pos, kw)
+    if same and node.name != "__init__":
+        frame.init_done = frame.init_done or inner.init_done or "__init__" in node.words
+    return value if value is not None else UNKNOWN
+
+
+def bind_self(frame: Frame, node: t.Def, cls: ClassRef, key: int) -> list[t.Param]:
+    """Bind ``self`` (or ``cls``) and give the parameters that remain."""
+    kinds = {t.last_name(d) for d in node.decorators}
+    if "staticmethod" in kinds or not node.params:
+        return node.params
+    first = node.params[0].name
+    if "classmethod" in kinds:
+        frame.env[first] = just(Cls(cls))
+        return node.params[1:]
+    frame.self_name = first
+    frame.env[first] = just(SelfRef(cls, key))
+    return node.params[1:]
+
+
+def worth_following(node: t.Def) -> bool:
+    return len(node.words) <= SMALL or bool(node.words & FLOW_WORDS)
+
+
+def invoke(
+    it: Interpreter,
+    caller: Frame,
+    inner: Frame,
+    node: t.Def,
+    params: list[t.Param],
+    pos: list[Value],
+    kw: dict[str, Value],
+) -> Value | None:
+    """Interpret a function body with these arguments; None where it is not followed."""
+    ident = (inner.file.path, inner.statement, node.n)
+    if not worth_following(node):
+        if {"step", "backward"} <= node.words:
+            it.age += 1
+        return None
+    if it.steps > STEPS or inner.depth > DEPTH or it.active.count(ident) > 0:
+        return None
+    bind_params(it, inner, params, pos, kw)
+    memo_key = (ident, inner.key, tuple(sorted(inner.env.items(), key=_first)), inner.path, it.heap_mark(inner.key))
+    known_result = it.memo.get(memo_key)
+    if known_result is not None:
+        value, loads, age, self_env = known_result
+        it.loads.extend(loads)
+        it.age += age
+        _give_back(caller, inner, self_env)
+        return value
+    marks, age = len(it.loads), it.age
+    it.active.append(ident)
+    value, env = run_body(it, inner, node)
+    it.active.pop()
+    if not _LOADS.search(node.name):
+        del it.loads[marks:]
+    mine = inner.self_name + "."
+    self_env = {p[len(mine) :]: v for p, v in env.items() if inner.self_name and p.startswith(mine)}
+    keep_attributes(it, inner.key, self_env)
+    if it.age == age:
+        it.memo[memo_key] = (value, tuple(it.loads[marks:]), it.age - age, self_env)
+    _give_back(caller, inner, self_env)
+    return value
+
+
+def _first(item: tuple[str, Value]) -> str:
+    return item[0]
+
+
+def _give_back(caller: Frame, inner: Frame, self_env: Env) -> None:
+    """What a method stored on self holds for its caller, if that is a method of the same object."""
+    if inner.key == caller.key and inner.key >= 0 and caller.self_name:
+        for path, value in self_env.items():
+            caller.env[f"{caller.self_name}.{path}"] = value
+
+
+def keep_attributes(it: Interpreter, key: int, self_env: Env) -> None:
+    if key < 0:
+        return
+    held = it.heap.setdefault(key, {})
+    for path, value in self_env.items():
+        if "." not in path:
+            held[path] = join(held.get(path, UNKNOWN), value)
+
+
+def bind_params(it: Interpreter, inner: Frame, params: list[t.Param], pos: list[Value], kw: dict[str, Value]) -> None:
+    index = 0
+    for param in params:
+        value: Value = UNKNOWN
+        if param.kind == "*":
+            index = len(pos)
+        elif param.kind == "**":
+            pass
+        elif param.name in kw:
+            value = kw[param.name]
+        elif param.kind == "" and index < len(pos):
+            value = pos[index]
+            index += 1
+        inner.env[param.name] = value or annotated(inner, param)
+
+
+def annotated(inner: Frame, param: t.Param) -> Value:
+    """What an annotation promises: a module, or an argparse namespace."""
+    name = t.dotted(param.annotation) if param.annotation is not None else None
+    ref = inner.file.resolve(name) if name else None
+    if isinstance(ref, ExtRef):
+        if ref.dotted in known.MODULE_BASES:
+            return just(Model())
+        if ref.dotted == "argparse.Namespace":
+            return just(Opaque("argparse.Namespace", inner.place(param)))
+    return UNKNOWN
+
+
+def run_body(it: Interpreter, frame: Frame, node: t.Def) -> tuple[Value, Env]:
+    """Interpret a body: the value returned, and the environment at its ends joined."""
+    alive = it.block(frame, node.body)
+    ends = [env for _, env in frame.returns]
+    if alive:
+        ends.append(frame.env)
+    value: Value = UNKNOWN
+    for returned, _ in frame.returns:
+        value = join(value, returned)
+    env = ends[0] if ends else frame.env
+    for other in ends[1:]:
+        env = join_envs(env, other)
+    frame.env = dict(env)
+    for closure in frame.closures:
+        ref = FuncRef(frame.file.path, frame.statement, closure.n, closure.name)
+        ident = (frame.file.path, frame.statement, closure.n)
+        if it.steps < STEPS and frame.depth < DEPTH and ident not in it.active:
+            inner = Frame(
+                frame.file, frame.statement, closure, parent=frame, cls=frame.cls, owner=frame.owner, key=frame.key,
+                depth=frame.depth + 1,
+            )  # fmt: skip
+            it.parents[ref] = frame
+            inner.init_done = True
+            bind_params(it, inner, closure.params, [], {})
+            it.active.append(ident)
+            run_body(it, inner, closure)
+            it.active.pop()
+    return value, env
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+def construct(it: Interpreter, frame: Frame, ref: ClassRef, node: t.Call, args: calls.Args) -> Value:
+    for info in it.project.mro(ref):
+        for base in info.bases:
+            wrapper = wrapper_of(base.dotted) if isinstance(base, ExtRef) else None
+            if wrapper is not None:
+                return calls.wrap(it, frame, wrapper.kind, node, args)
+    if it.project.is_module(ref) is True:
+        model = Model(cls=f"{ref.path}:{ref.name}", place=frame.place(node), built=True)
+        define.built(it, frame, node, model)
+        return just(model)
+    key = it.instance((ref, tuple(args.pos), tuple(sorted(args.kw.items(), key=_first))))
+    if key is None:
+        return UNKNOWN
+    obj = Inst(ref, key)
+    fresh = key not in it.heap
+    it.heap.setdefault(key, {})
+    if fresh:
+        call_method(it, frame, obj, "__init__", args.pos, args.kw)
+        if holds_wrapped(it, key):
+            run_methods(it, ref, key, inherited=True, frame=frame)
+    return just(obj)
+
+
+def holds_wrapped(it: Interpreter, key: int) -> bool:
+    return any(isinstance(obj, Model) and obj.wraps for v in it.heap.get(key, {}).values() for obj in flat(v))
+
+
+def run_class(it: Interpreter, ref: ClassRef) -> None:
+    """Interpret a class on its own: ``__init__`` first, then the other methods with what they leave on self."""
+    info = it.project.info(ref)
+    file = it.project.file(ref.path)
+    if info is None or file is None:
+        return
+    key = it.instance((ref, "on its own", ()))
+    if key is None or key in it.heap:
+        return
+    it.heap[key] = {}
+    frame = Frame(file, ref.statement, None)
+    record = define.begin(it, ref, key)
+    for node in info.node.body:
+        if isinstance(node, t.Class):
+            it.later.append(ClassRef(ref.path, ref.statement, node.n, node.name))
+    own = {d.name for d in class_defs(info.node)}
+    if "__init__" not in own and (inherited := it.project.method(ref, "__init__")) is not None:
+        _method(it, frame, ref, key, inherited, [], {})
+    mark = it.heap_mark(key)
+    run_methods(it, ref, key, inherited=False, frame=frame)
+    if it.heap_mark(key) != mark and any("state_dict" in d.words for d in class_defs(info.node)):
+        run_methods(it, ref, key, inherited=False, frame=frame)
+    if holds_wrapped(it, key):
+        run_methods(it, ref, key, inherited=True, frame=frame)
+    define.finish(it, file, info, record)
+
+
+def run_methods(it: Interpreter, ref: ClassRef, key: int, *, inherited: bool, frame: Frame) -> None:
+    seen: set[str] = set()
+    for info in it.project.mro(ref):
+        defs = class_defs(info.node)
+        for node in sorted(defs, key=lambda d: d.name != "__init__"):
+            if node.name in seen:
+                continue
+            seen.add(node.name)
+            if inherited and (node.name == "__init__" or "state_dict" not in node.words):
+                continue
+            _method(it, frame, ref, key, (info, node), [], {})
+        if not inherited:
+            return
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def run_file(it: Interpreter, file: File, statements: list[int]) -> None:
+    frame = Frame(file, 0, None)
+    it.module_frames[file.path] = frame
+    for index in statements:
+        frame.statement = index
+        for stmt in file.lowered(index):
+            it.stmt(frame, stmt)
+    for index in statements:
+        for stmt in _definitions(file.lowered(index)):
+            if isinstance(stmt, t.Class):
+                it.steps = min(it.steps, STEPS // 2)
+                run_class(it, ClassRef(file.path, index, stmt.n, stmt.name))
+            else:
+                it.steps = min(it.steps, STEPS // 2)
+                ref = FuncRef(file.path, index, stmt.n, stmt.name)
+                frame.statement = index
+                call_func(it, frame, ref, [], {})
+    while it.later:
+        run_class(it, it.later.pop())
+    del it.module_frames[file.path]
+
+
+def _definitions(stmts: list[t.Stmt]) -> list[t.Def | t.Class]:
+    out: list[t.Def | t.Class] = []
+    stack = list(reversed(stmts))
+    while stack:
+        top = stack.pop()
+        if isinstance(top, t.Def | t.Class):
+            out.append(top)
+        elif isinstance(top, t.If):
+            stack.extend(reversed([*top.body, *top.orelse]))
+        elif isinstance(top, t.Try):
+            stack.extend(reversed([*top.body, *(s for h in top.handlers for s in h.body), *top.orelse]))
+    return out

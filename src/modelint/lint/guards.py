@@ -1,0 +1,208 @@
+"""What a test says: about conditions, about wrappers, about the start of a key, about shapes."""
+
+from __future__ import annotations
+
+from modelint.lint import tree as t
+from modelint.lint.state import Frame
+from modelint.lint.values import NO_CONDS, Conds, Model, Value
+from modelint.lint.wrappers import ASKS_WRAPPED, BY_KIND, WRAPPER_WORDS, wrapper_of
+
+_NEGATED = {"!=": "==", "is not": "is", "not in": "in", "<=": ">", "<": ">="}
+
+
+def conditions(test: t.Expr, truth: bool) -> Conds:
+    """The named conditions that hold when ``test`` came out as ``truth``."""
+    match test:
+        case t.Not():
+            return conditions(test.value, not truth)
+        case t.BoolOp(op=op, values=values):
+            if (op == "and") == truth:
+                return frozenset().union(*(conditions(v, truth) for v in values))
+            return frozenset({(t.render(test), truth)})
+        case t.Compare(ops=[(op, right)]) if op in _NEGATED:
+            return frozenset({(f"{t.render(test.left)} {_NEGATED[op]} {t.render(right)}", not truth)})
+        case t.Const():
+            return NO_CONDS
+        case t.Walrus():
+            return conditions(test.target, truth)
+        case _:
+            return frozenset({(t.render(test), truth)})
+
+
+def contradicts(path: Conds, conds: Conds) -> bool:
+    return any((text, not truth) in path for text, truth in conds)
+
+
+def constant(test: t.Expr) -> bool | None:
+    """Whether a test is always true or always false."""
+    if isinstance(test, t.Const) and isinstance(test.value, bool | int):
+        return bool(test.value)
+    return None
+
+
+# --- wrappers ---------------------------------------------------------------------------------------------------------
+
+
+def refine(frame: Frame, test: t.Expr, truth: bool) -> None:
+    """Narrow what the tested name may hold: ``isinstance(m, DDP)``, ``hasattr(m, "module")``, ``is_parallel(m)``."""
+    if isinstance(test, t.Not):
+        return refine(frame, test.value, not truth)
+    if isinstance(test, t.BoolOp):
+        if (test.op == "and") == truth:
+            for value in test.values:
+                refine(frame, value, truth)
+        elif test.op == "or" and truth:
+            # any of several wrapper tests came out true
+            asked = [_asked(frame, v) for v in test.values]
+            if all(asked) and len({a[0] for a in asked if a}) == 1:
+                kinds = frozenset().union(*(a[1] for a in asked if a))
+                _narrow(frame, asked[0][0] if asked[0] else "", kinds, truth)
+        return None
+    found = _asked(frame, test)
+    if found:
+        _narrow(frame, found[0], found[1], truth)
+    return None
+
+
+def _asked(frame: Frame, test: t.Expr) -> tuple[str, frozenset[str]] | None:
+    """The access path that a test asks about, and the kinds of wrapper that it asks for."""
+    if isinstance(test, t.Call):
+        name = t.last_name(test.func)
+        path = t.dotted(test.args[0].value) if test.args else None
+        if path is None:
+            return None
+        if name == "isinstance" and len(test.args) == 2:
+            kinds = _kinds(frame, test.args[1].value)
+            return (path, kinds) if kinds else None
+        if name == "hasattr" and len(test.args) == 2 and isinstance(test.args[1].value, t.Const):
+            kinds = frozenset(k for k, w in BY_KIND.items() if w.child == test.args[1].value.value)
+            return (path, kinds) if kinds else None
+        if ASKS_WRAPPED.search(name):
+            return path, frozenset(BY_KIND)
+        return None
+    if isinstance(test, t.Compare):
+        # type(m) == DDP, m.__class__.__name__ == "DataParallel", type(m) in (...)
+        left = test.left
+        while isinstance(left, t.Attr) and left.attr in ("__name__", "__class__", "__qualname__"):
+            left = left.value
+        if isinstance(left, t.Call) and t.last_name(left.func) == "type" and left.args:
+            left = left.args[0].value
+        path = t.dotted(left)
+        op, right = test.ops[0]
+        if path and left is not test.left and op in ("==", "in", "is", "!=", "is not", "not in"):
+            kinds = _kinds(frame, right)
+            if kinds and op in ("==", "in", "is"):
+                return path, kinds
+    return None
+
+
+def _kinds(frame: Frame, types: t.Expr) -> frozenset[str]:
+    kinds: set[str] = set()
+    for node in t.walk(types):
+        text = ""
+        if isinstance(node, t.Attr | t.Name):
+            text = t.dotted(node) or ""
+            ref = frame.file.resolve(text) if text else None
+            dotted = getattr(ref, "dotted", text)
+            wrapper = wrapper_of(dotted)
+            if wrapper:
+                kinds.add(wrapper.kind)
+                continue
+        elif isinstance(node, t.Const) and isinstance(node.value, str):
+            text = node.value
+        if WRAPPER_WORDS.search(text):
+            kinds |= {"dp", "ddp"} if "Optimized" not in text else {"compile"}
+    return frozenset(kinds)
+
+
+def _narrow(frame: Frame, path: str, kinds: frozenset[str], truth: bool) -> None:
+    value = frame.lookup(path)
+    if value is None:
+        return
+    frame.env[path] = tuple(a for a in value if not isinstance(a.obj, Model) or _outer(a.obj, kinds) == truth)
+
+
+def _outer(model: Model, kinds: frozenset[str]) -> bool:
+    """Does the outermost wrapper answer to one of the kinds? A compiled model forwards getattr to what it wraps."""
+    for wrap in model.wraps:
+        if wrap.kind in kinds:
+            return True
+        if wrap.kind != "compile":
+            return False
+    return False
+
+
+def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> frozenset[str]:
+    """The receivers whose ``.module`` or ``._orig_mod`` is read somewhere in ``body``."""
+    found: set[str] = set()
+    for node in t.walk(body):
+        if isinstance(node, t.Attr) and node.attr in ("module", "_orig_mod"):
+            path = t.dotted(node.value)
+            if path:
+                found.add(path)
+    return frozenset(found)
+
+
+def drop_wrapped(frame: Frame, paths: frozenset[str]) -> None:
+    """The sibling branch unwraps these: here they are taken to be bare."""
+    for path in paths:
+        value = frame.lookup(path)
+        if value:
+            frame.env[path] = tuple(a for a in value if not (isinstance(a.obj, Model) and a.obj.wraps))
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def anchored(frame: Frame, name: str) -> bool:
+    """Has some test on this path looked at how the key starts (or how the first key starts)?"""
+    return any(_anchors(test.expr, test.truth, name) for test in frame.tests)
+
+
+def _anchors(test: t.Expr, truth: bool, name: str) -> bool:
+    if isinstance(test, t.Not):
+        return _anchors(test.value, not truth, name)
+    if isinstance(test, t.BoolOp):
+        return any(_anchors(v, truth, name) for v in test.values)
+    if isinstance(test, t.Compare) and test.ops[0][0] in ("!=", "not in"):
+        truth = not truth
+    if not truth:
+        return False
+    for node in t.walk(test):
+        if isinstance(node, t.Call) and t.last_name(node.func) in ("startswith", "match", "fullmatch", "is_prefix"):
+            return True
+        if isinstance(node, t.Call) and "prefix" in t.last_name(node.func).lower():
+            return True
+        if isinstance(node, t.Sub):
+            whole = t.render(node.value)
+            if isinstance(node.index, t.Slice) and node.index.upper is not None and node.index.lower is None:
+                return True  # k[:7] == "module."
+            if "split(" in whole and isinstance(node.index, t.Const) and node.index.value == 0:
+                return True  # k.split(".")[0] == "module"
+            if isinstance(node.index, t.Const) and node.index.value == 0 and whole != name:
+                return True  # list(sd.keys())[0]
+        if isinstance(node, t.Call) and t.last_name(node.func) == "next":
+            return True
+    return False
+
+
+_SHAPE_WORDS = frozenset({"shape", "size", "numel", "ndim", "dim", "nelement"})
+
+
+def compares_shapes(frame: Frame) -> bool:
+    """Has some test on this path compared shapes, or asked a function that by its name does?"""
+    for test in frame.tests:
+        for node in t.walk(test.expr):
+            if isinstance(node, t.Attr) and node.attr in _SHAPE_WORDS:
+                return True
+            if isinstance(node, t.Call):
+                name = t.last_name(node.func).lower()
+                if any(word in name for word in ("shape", "size", "match", "compatible", "same")):
+                    return True
+            if isinstance(node, t.Name) and any(w in node.id.lower() for w in ("shape", "size_match", "mismatch")):
+                return True
+    return False
+
+
+def alternatives(value: Value) -> list[object]:
+    return [alt.obj for alt in value]

@@ -1,0 +1,229 @@
+"""Key surgery: what is cut off keys, where it lands, and entries kept by name alone."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from modelint.lint import guards
+from modelint.lint import tree as t
+from modelint.lint.facts import KeyRewrite
+from modelint.lint.state import Frame
+from modelint.lint.values import (
+    UNKNOWN,
+    Alt,
+    Checkpoint,
+    DictVal,
+    Key,
+    Keys,
+    Literal,
+    Opaque,
+    StateDict,
+    Value,
+    join,
+    just,
+)
+from modelint.rule import Place
+
+if TYPE_CHECKING:
+    from modelint.lint.calls import Args
+    from modelint.lint.interpret import Interpreter
+
+_STATE_WORDS = re.compile(r"state|ckpt|checkpoint|weight|pretrain|param|model|(^|_)sd($|_)|\bnet", re.IGNORECASE)
+_PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
+
+
+def literal(expr: t.Expr | None) -> object:
+    return expr.value if isinstance(expr, t.Const) else None
+
+
+def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str, args: Args) -> Value:
+    """A string method on a key: the ways to take a prefix off, and those that keep the key a key."""
+    at = frame.place(node)
+    guarded = guards.anchored(frame, key.name)
+    if name == "replace" and len(args.pos) >= 2:
+        old, new = literal(args.expr(0)), literal(args.expr(1))
+        if new == "" and isinstance(old, str) and _PREFIX.match(old) and key.rewritten is None:
+            once = len(args.pos) > 2 or "count" in args.kw
+            return just(key._replace(rewritten=(at, "replace", old, guarded or (once and guarded))))
+        return just(key) if key.rewritten else just(key._replace(rewritten=(at, "rename", "", True)))
+    if name in ("lstrip", "strip") and args.pos:
+        chars = literal(args.expr(0))
+        if isinstance(chars, str) and len(chars) > 2 and _PREFIX.match(chars):
+            return just(key._replace(rewritten=(at, "lstrip", chars, False)))
+        return just(key)
+    if name == "split" and args.pos:
+        sep = literal(args.expr(0))
+        if isinstance(sep, str) and len(sep) > 2 and _PREFIX.match(sep):
+            return (*just(Opaque("split-key", at, sep)), *just(key))
+        return UNKNOWN
+    if name == "removeprefix":
+        return just(key._replace(rewritten=(at, "removeprefix", "", True)))
+    return UNKNOWN
+
+
+def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub) -> Value:
+    """``k[7:]`` and ``k[len("module."):]``."""
+    cut = expr.index
+    if not isinstance(cut, t.Slice) or cut.upper is not None or cut.lower is None:
+        return UNKNOWN
+    lower = cut.lower
+    size: str | None = None
+    if isinstance(lower, t.Const) and isinstance(lower.value, int) and lower.value >= 2:
+        size = str(lower.value)
+    elif isinstance(lower, t.Call) and t.last_name(lower.func) == "len":
+        size = t.render(lower)
+    if size is None:
+        return UNKNOWN
+    return just(key._replace(rewritten=(frame.place(expr), "slice", size, guards.anchored(frame, key.name))))
+
+
+def key_split(it: Interpreter, frame: Frame, obj: Opaque, expr: t.Sub, keys: Value) -> Value:
+    """``k.split("module.")[-1]``."""
+    at = literal(expr.index)
+    if at not in (1, -1):
+        return UNKNOWN
+    for alt in keys:
+        if isinstance(alt.obj, Key):
+            guarded = guards.anchored(frame, alt.obj.name)
+            return just(alt.obj._replace(rewritten=(obj.place, "split", obj.detail, guarded)))
+    return UNKNOWN
+
+
+def key_lands(it: Interpreter, frame: Frame, key: Key) -> None:
+    """A key that was cut becomes a key of a dict."""
+    if key.rewritten is None or key.rewritten[1] in ("rename", "removeprefix"):
+        return
+    place, how, text, guarded = key.rewritten
+    of_state = any(isinstance(a.obj, StateDict | Checkpoint) for a in key.of)
+    of_state = of_state or bool(_STATE_WORDS.search(key.name)) or text.rstrip(".") in ("module", "_orig_mod")
+    it.emit(KeyRewrite(place, how, text, guarded, True, of_state))
+
+
+# --- filters ----------------------------------------------------------------------------------------------------------
+
+
+def filters_by_name(it: Interpreter, frame: Frame, place: Place) -> bool:
+    """Is an entry kept here because its name is in the model's state dict, with no look at its shape?"""
+    return name_test(it, frame) is not None and not guards.compares_shapes(frame)
+
+
+def name_test(it: Interpreter, frame: Frame) -> Place | None:
+    """The test on this path that asks whether a key is known to a model (or, of a model's key, to a checkpoint)."""
+    for test in frame.tests:
+        for part, truth in _parts(test.expr, test.truth):
+            if not isinstance(part, t.Compare) or len(part.ops) != 1:
+                continue
+            op, right = part.ops[0]
+            if (op == "in") != truth or op not in ("in", "not in"):
+                continue
+            left = it.peek(frame, part.left)
+            held = it.peek(frame, right)
+            if any(isinstance(a.obj, Key) for a in left) and _is_model_keys(held, left):
+                return test.place
+    return None
+
+
+def _parts(expr: t.Expr, truth: bool) -> list[tuple[t.Expr, bool]]:
+    if isinstance(expr, t.Not):
+        return _parts(expr.value, not truth)
+    if isinstance(expr, t.BoolOp) and (expr.op == "and") == truth:
+        return [part for v in expr.values for part in _parts(v, truth)]
+    return [(expr, truth)]
+
+
+def _is_model_keys(held: Value, left: Value) -> bool:
+    for alt in held:
+        obj = alt.obj
+        if isinstance(obj, Keys):
+            return _is_model_keys(obj.of, left)
+        if isinstance(obj, StateDict):
+            return not any(isinstance(a.obj, Key) and _from_model(a.obj.of) and a.obj.rewritten is None for a in left)
+        if isinstance(obj, Checkpoint):
+            return any(isinstance(a.obj, Key) and _from_model(a.obj.of) for a in left)
+    return False
+
+
+def _from_model(of: Value) -> bool:
+    return any(isinstance(a.obj, StateDict) for a in of)
+
+
+# --- stores and merges ------------------------------------------------------------------------------------------------
+
+
+def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.Node) -> None:
+    """``d[key] = value``."""
+    base = it.eval(frame, target.value)
+    index = it.eval(frame, target.index)
+    path = t.dotted(target.value)
+    at = frame.place(stmt)
+    for alt in index:
+        if isinstance(alt.obj, Key):
+            key_lands(it, frame, alt.obj)
+    keys = [a.obj for a in index if isinstance(a.obj, Key)]
+    if path is None:
+        it.direct_write(frame, target, stmt)
+        return
+    test = name_test(it, frame) if keys else None
+    if test is not None and (guards.compares_shapes(frame) or it.frame_is_protocol(frame)):
+        test = None
+    name = index[0].obj.value if len(index) == 1 and isinstance(index[0].obj, Literal) else None
+    out: list[Alt] = []
+    for alt in base:
+        obj = alt.obj
+        if isinstance(obj, DictVal):
+            held = value
+            if keys:
+                # an entry copied over under its own name keeps the state dict that it came from
+                same = [a.obj for k in keys if k.rewritten is None for a in k.of if isinstance(a.obj, StateDict)]
+                held = tuple(Alt(s) for s in same) if same and test is None else UNKNOWN
+            known_name = name if isinstance(name, str) else None
+            items = tuple((k, v) for k, v in obj.items if k != known_name or known_name is None)
+            if held or known_name is not None:
+                items = (*items, (known_name, held))[-24:]
+            if (known_name, held) in obj.items:
+                items = obj.items
+            obj = obj._replace(items=items, filtered=test or obj.filtered)
+        elif isinstance(obj, StateDict):
+            own = any(a.obj == obj or _same_model(a.obj, obj) for k in keys for a in k.of)
+            if any(k.rewritten for k in keys):
+                obj = obj._replace(stripped=("*",))
+            elif keys and not own:
+                obj = obj._replace(merged=at, filtered=test or obj.filtered)
+            elif keys and own and test is not None:
+                obj = obj._replace(merged=at, filtered=test)
+        out.append(Alt(obj, alt.conds))
+    if not base and (frame.lookup(path) is not None) and isinstance(name, str):
+        return
+    if out:
+        frame.env[path] = tuple(out)
+
+
+def _same_model(obj: object, state: StateDict) -> bool:
+    return isinstance(obj, StateDict) and obj.path == state.path
+
+
+def merged(it: Interpreter, frame: Frame, parts: list[Value], at: Place, *, in_place: bool = False) -> Value:
+    """``a.update(b)``, ``{**a, **b}``, ``a | b``: what comes of it, with the first part as the base."""
+    base, rest = parts[0], parts[1:]
+    incoming: Value = UNKNOWN
+    for part in rest:
+        incoming = join(incoming, part)
+    filtered = next((a.obj.filtered for a in incoming if isinstance(a.obj, DictVal) and a.obj.filtered), None)
+    whole = any(isinstance(a.obj, StateDict) for a in incoming)
+    opaque = any(isinstance(a.obj, Opaque) for a in incoming)
+    out: list[Alt] = []
+    for alt in base:
+        obj = alt.obj
+        if isinstance(obj, StateDict) and not whole and not opaque:
+            obj = obj._replace(merged=at, filtered=filtered or obj.filtered)
+        elif isinstance(obj, DictVal):
+            extra: list[tuple[str | None, Value]] = []
+            for a in incoming:
+                if isinstance(a.obj, DictVal):
+                    extra.extend(i for i in a.obj.items if i not in obj.items)
+                elif isinstance(a.obj, StateDict):
+                    extra.append((None, just(a.obj)))
+            obj = obj._replace(items=(*obj.items, *extra)[-24:], filtered=filtered or obj.filtered)
+        out.append(Alt(obj, alt.conds))
+    return tuple(out)

@@ -1,0 +1,123 @@
+"""Checkpoints read, and what becomes of them in ``load_state_dict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelint.lint import known, saving
+from modelint.lint import tree as t
+from modelint.lint.facts import KeyFilter, Load, TorchLoad
+from modelint.lint.state import Frame
+from modelint.lint.values import (
+    Checkpoint,
+    DictVal,
+    Inst,
+    Literal,
+    LoadResult,
+    Model,
+    Opaque,
+    SelfRef,
+    StateDict,
+    Super,
+    Value,
+    just,
+)
+
+if TYPE_CHECKING:
+    from modelint.lint.calls import Args
+    from modelint.lint.interpret import Interpreter
+
+#: Functions in which a non-strict or filtered load is how the key protocol itself is written.
+PROTOCOL = frozenset({"_load_from_state_dict", "load_state_dict", "_load_state_dict_hook", "load_state_dict_pre_hook"})
+
+
+def torch_load(it: Interpreter, frame: Frame, node: t.Call, dotted: str, args: Args) -> Value:
+    at = frame.place(node)
+    if dotted == "torch.load":
+        spread = any(a.star == "**" for a in node.args)
+        given = args.kw.get("weights_only")
+        weights = "absent" if "weights_only" not in args.kw else "unknown"
+        if given and isinstance(given[0].obj, Literal):
+            weights = "yes" if given[0].obj.value else "no"
+        it.emit(
+            TorchLoad(at, "map_location" in args.kw or len(args.pos) > 1 or spread, "unknown" if spread else weights)
+        )
+    return just(Checkpoint(at))
+
+
+def load_state_dict(
+    it: Interpreter, frame: Frame, node: t.Call, receiver: Value, path: str | None, args: Args
+) -> Value:
+    at = frame.place(node)
+    func = node.func
+    text = path or (t.render(func.value) if isinstance(func, t.Attr) else "")
+    given = args.get(0, "state_dict", "checkpoint")
+    via_super = any(isinstance(a.obj, Super) for a in receiver)
+    is_model, own = _is_model(it, receiver, text)
+    merged, reported = None, it.usage(frame).reports_keys()
+    for alt in given:
+        if isinstance(alt.obj, StateDict):
+            saving.used(it, alt.obj, at, "loaded")
+            if alt.obj.merged is not None:
+                merged = alt.obj.merged
+            if alt.obj.filtered is not None and is_model:
+                it.emit(KeyFilter(alt.obj.filtered, at))
+        elif isinstance(alt.obj, DictVal) and alt.obj.filtered is not None and is_model:
+            it.emit(KeyFilter(alt.obj.filtered, at))
+    strict = _strict(frame, args)
+    result = "used"
+    if node is frame.top_call:
+        result = "dropped"
+    elif node is frame.bound_call and not any(it.usage(frame).reads(n) for n in frame.bound_names):
+        result = "unread"
+    first = args.expr(0, "state_dict")
+    piecemeal = isinstance(first, t.DictExpr) and len(first.items) == 1 and frame.loop > 0
+    empty = any(isinstance(a.obj, Checkpoint) and a.obj.empty_default for a in given)
+    if not (own and followed_protocol(frame)):
+        fact = Load(at, text, is_model, strict, via_super, result, reported, piecemeal, empty, merged, reported)
+        it.emit(fact)
+        if is_model:
+            it.loads.append(at)
+    if via_super or own:
+        for alt in receiver:
+            if isinstance(alt.obj, SelfRef | Inst) and own:
+                it.call_method(frame, alt.obj, "load_state_dict", args.pos, args.kw)
+    return just(LoadResult(at))
+
+
+def followed_protocol(frame: Frame) -> bool:
+    return isinstance(frame.scope, t.Def) and frame.scope.name in PROTOCOL
+
+
+def _is_model(it: Interpreter, receiver: Value, text: str) -> tuple[bool, bool]:
+    """Is the receiver a model, and does a class of the project bring a ``load_state_dict`` of its own?"""
+    for alt in receiver:
+        obj = alt.obj
+        if isinstance(obj, Opaque):
+            return False, False
+        if isinstance(obj, Model):
+            return True, False
+        if isinstance(obj, SelfRef | Inst):
+            own = it.project.method(obj.cls, "load_state_dict") is not None
+            return it.project.is_module(obj.cls) is True or (it.project.is_module(obj.cls) is None and not own), own
+    base = text.split("[")[0].split("(")[0]
+    return not known.NOT_A_MODEL.search(base.rsplit(".", 1)[-1]), False
+
+
+def _strict(frame: Frame, args: Args) -> str:
+    """ "yes", "no", or "passed on" where a variable decides."""
+    expr = args.expr(1, "strict")
+    if expr is None:
+        return "passed on" if any(a.star == "**" for a in args.node.args) else "yes"
+    value = args.get(1, "strict")
+    if isinstance(expr, t.Const):
+        return "yes" if expr.value else "no"
+    literals = [a.obj.value for a in value if isinstance(a.obj, Literal)]
+    if isinstance(expr, t.Name) and literals and not any(literals) and _is_local(frame, expr.id):
+        return "no"
+    return "passed on"
+
+
+def _is_local(frame: Frame, name: str) -> bool:
+    scope = frame.scope
+    return not isinstance(scope, t.Def) or all(p.name != name for p in scope.params)

@@ -1,0 +1,130 @@
+"""State dicts made, and what reaches a file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from modelint.lint import known
+from modelint.lint import tree as t
+from modelint.lint.facts import Layer, Save, SavedModule, SavedState, Snapshot, Unsafe
+from modelint.lint.state import Frame
+from modelint.lint.values import (
+    UNKNOWN,
+    Alt,
+    DictVal,
+    Entry,
+    Inst,
+    ListVal,
+    Model,
+    Opaque,
+    SelfRef,
+    StateDict,
+    Super,
+    Value,
+    just,
+    under,
+)
+from modelint.lint.wrappers import BY_KIND
+from modelint.rule import Place
+
+if TYPE_CHECKING:
+    from modelint.lint.interpret import Interpreter
+
+_RANK = re.compile(
+    r"rank|is_main|main_process|is_master|master|primary|world_size|is_chief|local_main|zero_only", re.IGNORECASE
+)
+_UNSAFE_KINDS = frozenset(known.UNSAFE_MAKERS.values()) | {"argparse.Namespace"}
+
+
+def state_dict(it: Interpreter, frame: Frame, node: t.Call, receiver: Value, path: str | None) -> Value:
+    """``x.state_dict()``: live tensors of the model, or the state of an optimizer, or an overriding method's result."""
+    text = path or (t.render(node.func.value) if isinstance(node.func, t.Attr) else "")
+    if known.NOT_A_MODEL.search(text.split("[")[0].rsplit(".", 1)[-1]):
+        return just(Opaque("optimizer-state", frame.place(node)))
+    out: list[Alt] = []
+    followed: Value = UNKNOWN
+    for alt in receiver:
+        obj = alt.obj
+        if isinstance(obj, Opaque):
+            return just(Opaque("optimizer-state", frame.place(node)))
+        if isinstance(obj, Super):
+            return just(StateDict(None, frame.place(node), "super()", it.age))
+        if isinstance(obj, SelfRef | Inst) and it.project.is_module(obj.cls) is not True:
+            followed = it.call_method(frame, obj, "state_dict", [], {})
+            continue
+        model = obj if isinstance(obj, Model) else None
+        out.append(Alt(StateDict(model, frame.place(node), text, it.age), alt.conds))
+    if followed:
+        return followed
+    if not out:
+        return just(StateDict(None, frame.place(node), text, it.age))
+    return under(tuple(out), frame.path)
+
+
+def layers(it: Interpreter, frame: Frame | None, state: StateDict) -> tuple[Layer, ...]:
+    """The wrappers that leave a prefix in this state dict, outermost first."""
+    out: list[Layer] = []
+    if state.model is not None:
+        for wrap in state.model.wraps:
+            wrapper = BY_KIND[wrap.kind]
+            if wrapper.prefix and not ("*" in state.stripped or wrap.kind in state.stripped):
+                out.append(Layer(wrapper, wrap.place))
+    if frame is not None and "*" not in state.stripped:
+        below = state.path + "."
+        for path, value in frame.env.items():
+            if path.startswith(below) and state.path:
+                for alt in under(value, frame.path):
+                    if isinstance(alt.obj, Model) and alt.obj.wraps:
+                        wrap = alt.obj.wraps[0]
+                        out.append(Layer(BY_KIND[wrap.kind], wrap.place, path[len(below) :]))
+                        break
+    return tuple(out)
+
+
+def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *, pickles: bool) -> Value:
+    """Emit what a save writes: the state dicts in it, the whole modules, and what torch.load will refuse."""
+    states: list[SavedState] = []
+    modules: list[SavedModule] = []
+    unsafe: list[Unsafe] = []
+    at = frame.place(node)
+    stack: list[tuple[str | None, Value, int]] = [(None, under(value, frame.path), 0)]
+    while stack:
+        key, held, depth = stack.pop()
+        for alt in held:
+            obj = alt.obj
+            if isinstance(obj, Entry):
+                source = [a.obj for a in obj.of if isinstance(a.obj, StateDict)]
+                obj = source[0] if source and depth else obj
+            if isinstance(obj, StateDict):
+                found = SavedState(obj.place, obj.path, layers(it, frame, obj))
+                if found not in states:
+                    states.append(found)
+                used(it, obj, at, "saved")
+            elif isinstance(obj, Model):
+                modules.append(SavedModule(key or "", obj.cls))
+            elif isinstance(obj, SelfRef) and it.project.is_module(obj.cls):
+                modules.append(SavedModule(key or "self", obj.cls.name))
+            elif isinstance(obj, Opaque) and (obj.kind in _UNSAFE_KINDS or obj.kind == "numpy"):
+                unsafe.append(Unsafe(obj.detail if obj.kind == "numpy" else obj.kind, key))
+            elif isinstance(obj, DictVal) and depth < 5:
+                stack.extend((k or key, under(v, frame.path), depth + 1) for k, v in obj.items)
+            elif isinstance(obj, ListVal) and depth < 5:
+                stack.extend((key, under(v, frame.path), depth + 1) for v in obj.elts)
+    if states or modules or unsafe:
+        guarded = any(_RANK.search(t.render(test.expr)) for test in frame.tests) or any(
+            _RANK.search(c) for c, _ in frame.path
+        )
+        distributed = (
+            "init_process_group" in frame.file.source.text or "DistributedDataParallel" in frame.file.source.text
+        )
+        it.emit(
+            Save(at, sink, pickles, tuple(states), tuple(modules), tuple(dict.fromkeys(unsafe)), guarded, distributed)
+        )
+    return UNKNOWN
+
+
+def used(it: Interpreter, state: StateDict, at: Place, use: str) -> None:
+    """A state dict is used: if training went on since it was taken, it was no snapshot."""
+    if state.age < it.age and state.copied != "copy" and state.bound is not None:
+        it.emit(Snapshot(state.bound, at, use, state.copied == "cpu"))

@@ -1,0 +1,100 @@
+"""What is known at one point of one function: names, attributes, conditions, and the tests that led here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from modelint.lint import tree as t
+from modelint.lint.index import ClassRef, File
+from modelint.lint.values import NO_CONDS, UNKNOWN, Conds, Value, join, join_branches
+from modelint.rule import Place
+
+#: Access path ("model", "self.net", "self.net.encoder") -> value.
+Env: TypeAlias = dict[str, Value]
+
+
+class Test(NamedTuple):
+    """A test that decided on this path, how it came out, and the ``if`` or comprehension it stands in."""
+
+    expr: t.Expr
+    truth: bool
+    place: Place
+
+
+class Frame:
+    """One function (or module body) being interpreted."""
+
+    __slots__ = (
+        "bound_call", "bound_names", "breaks", "caught", "cls", "closures", "continues", "conditional", "depth", "env",
+        "file", "init_done", "key", "loop", "owner", "parent", "path", "returns", "scope", "self_name", "statement",
+        "tests", "top_call",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        file: File,
+        statement: int,
+        scope: t.Def | t.Lambda | None,
+        *,
+        parent: Frame | None = None,
+        cls: ClassRef | None = None,
+        owner: ClassRef | None = None,
+        key: int = -1,
+        depth: int = 0,
+    ) -> None:
+        self.file = file
+        self.statement = statement
+        self.scope = scope
+        self.parent = parent
+        #: The class whose instance ``self`` is, the class that defines this method, and the instance in the heap.
+        self.cls = cls
+        self.owner = owner
+        self.key = key
+        self.depth = depth
+        self.self_name = ""
+        self.env: Env = {}
+        self.path: Conds = NO_CONDS
+        self.tests: tuple[Test, ...] = ()
+        self.returns: list[tuple[Value, Env]] = []
+        self.breaks: list[Env] = []
+        self.continues: list[Env] = []
+        self.closures: list[t.Def] = []
+        self.conditional = 0
+        self.loop = 0
+        self.caught = 0
+        self.init_done = False
+        #: The call whose result the statement at hand drops or binds (to these names).
+        self.top_call: t.Expr | None = None
+        self.bound_call: t.Expr | None = None
+        self.bound_names: tuple[str, ...] = ()
+
+    def place(self, node: t.Node) -> Place:
+        return Place(self.file.path, self.statement, node.n)
+
+    def lookup(self, path: str) -> Value | None:
+        """The value bound to ``path`` here or in an enclosing function; None where nothing binds it."""
+        frame: Frame | None = self
+        while frame is not None:
+            found = frame.env.get(path)
+            if found is not None:
+                return found
+            frame = frame.parent
+        return None
+
+    def bind(self, path: str, value: Value) -> None:
+        """Bind ``path`` and forget what was known of everything below it."""
+        below = path + "."
+        for other in [p for p in self.env if p.startswith(below)]:
+            del self.env[other]
+        self.env[path] = value
+
+
+def join_envs(left: Env, right: Env, then: Conds = NO_CONDS, other: Conds = NO_CONDS) -> Env:
+    """The environment after two branches meet."""
+    if left == right:
+        return left
+    out: Env = {}
+    for path in {**left, **right}:
+        a, b = left.get(path, UNKNOWN), right.get(path, UNKNOWN)
+        out[path] = join_branches(a, b, then, other) if then or other else join(a, b)
+    return out

@@ -1,0 +1,374 @@
+"""The lowered tree: what the interpreter needs of a libcst statement, and nothing else.
+
+Every node carries ``n``, its number in the order in which ``lower`` met the libcst nodes of one top-level statement.
+The number is all that a fact keeps of a position; ``places`` turns it into lines and columns when a diagnostic needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    n: int
+
+
+@dataclass(slots=True, eq=False)
+class Expr(Node):
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class Stmt(Node):
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class Name(Expr):
+    id: str
+
+
+@dataclass(slots=True, eq=False)
+class Attr(Expr):
+    value: Expr
+    attr: str
+
+
+@dataclass(slots=True, eq=False)
+class Arg(Node):
+    value: Expr
+    keyword: str | None
+    star: str
+
+
+@dataclass(slots=True, eq=False)
+class Call(Expr):
+    func: Expr
+    args: list[Arg]
+
+
+@dataclass(slots=True, eq=False)
+class Slice(Expr):
+    lower: Expr | None
+    upper: Expr | None
+
+
+@dataclass(slots=True, eq=False)
+class Sub(Expr):
+    value: Expr
+    index: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Const(Expr):
+    value: object
+
+
+@dataclass(slots=True, eq=False)
+class FStr(Expr):
+    parts: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class Seq(Expr):
+    kind: str
+    elts: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class DictExpr(Expr):
+    items: list[tuple[Expr | None, Expr]]
+
+
+@dataclass(slots=True, eq=False)
+class For1(Node):
+    """One ``for target in iter if ...`` of a comprehension."""
+
+    target: Expr
+    iter: Expr
+    ifs: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class Comp(Expr):
+    kind: str
+    key: Expr | None
+    value: Expr
+    fors: list[For1]
+
+
+@dataclass(slots=True, eq=False)
+class Bin(Expr):
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(slots=True, eq=False)
+class BoolOp(Expr):
+    op: str
+    values: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class Not(Expr):
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Compare(Expr):
+    left: Expr
+    ops: list[tuple[str, Expr]]
+
+
+@dataclass(slots=True, eq=False)
+class IfExp(Expr):
+    test: Expr
+    body: Expr
+    orelse: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Param(Node):
+    name: str
+    kind: str
+    default: Expr | None
+    annotation: Expr | None
+
+
+@dataclass(slots=True, eq=False)
+class Lambda(Expr):
+    params: list[Param]
+    body: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Wrapped(Expr):
+    """A starred, awaited or yielded expression, or a unary minus: the value below it is what matters."""
+
+    kind: str
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Walrus(Expr):
+    target: Expr
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Other(Expr):
+    """An expression that nothing here reads."""
+
+
+@dataclass(slots=True, eq=False)
+class Assign(Stmt):
+    targets: list[Expr]
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class AugAssign(Stmt):
+    target: Expr
+    op: str
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class ExprStmt(Stmt):
+    value: Expr
+
+
+@dataclass(slots=True, eq=False)
+class If(Stmt):
+    test: Expr
+    body: list[Stmt]
+    orelse: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class For(Stmt):
+    target: Expr
+    iter: Expr
+    body: list[Stmt]
+    orelse: list[Stmt]
+    words: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(slots=True, eq=False)
+class While(Stmt):
+    test: Expr
+    body: list[Stmt]
+    orelse: list[Stmt]
+    words: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(slots=True, eq=False)
+class With(Stmt):
+    items: list[tuple[Expr, Expr | None]]
+    body: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class Handler(Node):
+    types: Expr | None
+    name: str | None
+    body: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class Try(Stmt):
+    body: list[Stmt]
+    handlers: list[Handler]
+    orelse: list[Stmt]
+    final: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class Return(Stmt):
+    value: Expr | None
+
+
+@dataclass(slots=True, eq=False)
+class Raise(Stmt):
+    value: Expr | None
+
+
+@dataclass(slots=True, eq=False)
+class Jump(Stmt):
+    kind: str
+
+
+@dataclass(slots=True, eq=False)
+class Delete(Stmt):
+    targets: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class Assert(Stmt):
+    test: Expr
+
+
+@dataclass(slots=True, eq=False)
+class Case(Node):
+    names: list[str]
+    body: list[Stmt]
+
+
+@dataclass(slots=True, eq=False)
+class Match(Stmt):
+    subject: Expr
+    cases: list[Case]
+
+
+@dataclass(slots=True, eq=False)
+class Def(Stmt):
+    name: str
+    params: list[Param]
+    body: list[Stmt]
+    decorators: list[Expr]
+    #: Every identifier below this definition: a cheap answer to "can this matter?".
+    words: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(slots=True, eq=False)
+class Class(Stmt):
+    name: str
+    bases: list[Expr]
+    body: list[Stmt]
+    decorators: list[Expr]
+
+
+@dataclass(slots=True, eq=False)
+class Nothing(Stmt):
+    """Imports, pass, global: known already, or without effect on values."""
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below ``node``, in source order."""
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, Node):
+                    yield item
+                elif isinstance(item, tuple):
+                    for part in item:
+                        if isinstance(part, Node):
+                            yield part
+
+
+class _Fields(dict[type, tuple[str, ...]]):
+    def __missing__(self, key: type) -> tuple[str, ...]:
+        skip = {"n", "id", "attr", "keyword", "star", "kind", "op", "name", "names", "words"}
+        self[key] = names = tuple(f.name for f in fields(key) if f.name not in skip)
+        return names
+
+
+_FIELDS = _Fields()
+
+
+def walk(node: Node | list[Stmt]) -> Iterator[Node]:
+    """All nodes at and below ``node``, in source order, without recursion."""
+    stack: list[Node] = list(reversed(node)) if isinstance(node, list) else [node]
+    while stack:
+        top = stack.pop()
+        yield top
+        stack.extend(reversed(list(children(top))))
+
+
+def dotted(expr: Expr) -> str | None:
+    """``a.b.c`` for a name with attributes only, else None."""
+    parts: list[str] = []
+    while isinstance(expr, Attr):
+        parts.append(expr.attr)
+        expr = expr.value
+    if not isinstance(expr, Name):
+        return None
+    parts.append(expr.id)
+    return ".".join(reversed(parts))
+
+
+def last_name(expr: Expr) -> str:
+    """The last word of a callee: ``c`` of ``a.b.c`` and of ``f().c``; "" where there is none."""
+    if isinstance(expr, Attr):
+        return expr.attr
+    return expr.id if isinstance(expr, Name) else ""
+
+
+def render(expr: Expr | None, depth: int = 0) -> str:
+    """A canonical text of an expression: equal texts mean the same test. Not meant for people."""
+    if expr is None:
+        return ""
+    if depth > 8:
+        return f"<{expr.n}>"
+    match expr:
+        case Name():
+            return expr.id
+        case Attr():
+            return f"{render(expr.value, depth + 1)}.{expr.attr}"
+        case Const():
+            return repr(expr.value)
+        case Call():
+            args = ",".join(f"{a.star}{a.keyword or ''}={render(a.value, depth + 1)}" for a in expr.args)
+            return f"{render(expr.func, depth + 1)}({args})"
+        case Sub():
+            return f"{render(expr.value, depth + 1)}[{render(expr.index, depth + 1)}]"
+        case Not():
+            return f"not {render(expr.value, depth + 1)}"
+        case Compare():
+            return render(expr.left, depth + 1) + "".join(f" {op} {render(e, depth + 1)}" for op, e in expr.ops)
+        case BoolOp():
+            return "(" + f" {expr.op} ".join(render(v, depth + 1) for v in expr.values) + ")"
+        case Bin():
+            return f"({render(expr.left, depth + 1)} {expr.op} {render(expr.right, depth + 1)})"
+        case Seq():
+            return f"{expr.kind}[{','.join(render(e, depth + 1) for e in expr.elts)}]"
+        case Wrapped():
+            return f"{expr.kind} {render(expr.value, depth + 1)}"
+        case _:
+            return f"<{expr.n}>"
