@@ -23,7 +23,7 @@ bench: $(VENV)/installed-dev
 	@$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist *.egg-info
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "modelint needs Python 3.11 or newer; give one with PYTHON=..." >&2; exit 1; }

@@ -111,7 +111,7 @@ class _Reader:
 
     def config(self, table: Any, folder: str) -> Config:
         if not isinstance(table, dict):
-            raise self._error(self._table, f"must be a table, not {_type(table)}")
+            raise self._error("modelint", f"'tool.modelint' must be a table, not {_type(table)}")
         fields: dict[str, Any] = {}
         for key, value in table.items():
             field = key.replace("-", "_")
