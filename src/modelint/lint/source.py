@@ -70,14 +70,14 @@ def read_source(path: str, data: bytes | None = None) -> Source | NotAnalysed:
         text = decode(data)
     except Undecodable as error:
         return NotAnalysed(path, error.reason, error.line)
+    if reason := limits.file_too_large(text):
+        return NotAnalysed(path, reason)
     original = text.split("\n")
     shifts: dict[int, int] = {}
     if "\f" in text:
         for found in _FORM_FEED.finditer(text):
             shifts[text.count("\n", 0, found.start()) + 1] = found.end() - found.start()
         text = _FORM_FEED.sub("", text)
-    if reason := limits.file_too_large(text):
-        return NotAnalysed(path, reason)
     tree = _parse(path, text)
     if isinstance(tree, NotAnalysed):
         return tree
@@ -94,7 +94,7 @@ def _parse(path: str, text: str) -> ast.Module | NotAnalysed:
     except SyntaxError as error:
         line = error.lineno or 1
         reason = error.msg.split("\n", 1)[0] if error.msg else "invalid syntax"
-        if reason.startswith("too many nested") or "too complex" in reason:
+        if reason.startswith("too many") or "too complex" in reason:
             return NotAnalysed(path, f"nested too deeply: {reason}", line)
         if newer := looks_newer(text, line, reason):
             return NotAnalysed(path, newer, line)
