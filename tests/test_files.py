@@ -174,12 +174,12 @@ def test_a_tree_that_is_very_deep(tmp_path: Path) -> None:
 
 def test_the_root_is_the_nearest_marker(tmp_path: Path) -> None:
     make(tmp_path, "one/pyproject.toml", "one/src/a.py", "two/b.py", "two/inner/modelint.toml", "two/inner/c.py")
-    assert roots(tmp_path, "one/src/a.py", "two/b.py", "two/inner/c.py") == {
+    assert roots(tmp_path, "one/src/a.py", "two/inner/c.py") == {
         "one/src/a.py": "one",
-        "two/b.py": ".",
-        "two/inner/c.py": ".",
+        "two/inner/c.py": "two/inner",
     }
-    assert roots(tmp_path, "two/inner/c.py") == {"two/inner/c.py": "two/inner"}
+    # A project inside another that is looked at too belongs to it.
+    assert roots(tmp_path, "two/b.py", "two/inner/c.py") == {"two/b.py": ".", "two/inner/c.py": "."}
     # One walk is one project, whatever lies below.
     assert set(roots(tmp_path, ".").values()) == {"."}
     assert roots(tmp_path / "one" / "src", "a.py") == {"a.py": ".."}

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 #: A file without these bytes has no suppression comment.
 COMMENT_MARK = b"modelint:"
 
-#: With fewer candidates a second process costs more than it saves.
-WORTH_A_WORKER = 24
-
 
 class Options(NamedTuple):
     """What the command line says."""
@@ -140,14 +137,11 @@ def _lint(
 def _engine(root: str, paths: list[str], overlay: dict[str, bytes], options: Options) -> LintRun:
     from modelint.lint.engine import lint_files
 
-    return lint_files(paths, root=root, jobs=_jobs(options.jobs, len(paths)), overlay=overlay)
+    return lint_files(paths, root=root, jobs=options.jobs or _cores(), overlay=overlay)
 
 
-def _jobs(asked: int, candidates: int) -> int:
-    if asked:
-        return asked
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(available, candidates // WORTH_A_WORKER))
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _outcome(
