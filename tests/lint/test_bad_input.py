@@ -39,7 +39,7 @@ def limited() -> None:
 
 
 def run(command: list[str], folder: Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "PYTHONWARNINGS": "always"}
     return subprocess.run(
         [sys.executable, *command],
         input=text,
@@ -102,7 +102,7 @@ LEFT_OUT: dict[str, tuple[str, str]] = {
     "many_calls.py": ("def f():\n" + ("    f(" * 1 + "f(" * 60 + "1" + ")" * 61 + "\n") * 300, "nested"),
     "lambdas.py": ("f(" + "lambda: " * 500 + "1)", "nested"),
     "strings.py": ("f(" + "'a'\n" * 3_000 + ")", "nested"),
-    "elif.py": ("if f(): pass\n" + "elif f(): pass\n" * 900, "nested"),
+    "elifs.py": ("if f(): pass\n" + "elif f(): pass\n" * 900, "nested"),
     "function.py": ("def f():\n" + "    x = 1\n" * 100_000, "tokens"),
     "elements.py": ("x = f([" + "1, " * 100_000 + "])", "tokens"),
 }
