@@ -14,6 +14,7 @@ from modelint.config import Config, Configs
 from modelint.diagnostics import SEVERITIES, Diagnostic, NotAnalysed, Severity
 from modelint.lint.read import read_bytes
 from modelint.lint.triage import may_matter
+from modelint.rule import Status
 
 if TYPE_CHECKING:
     from modelint.lint.engine import LintRun
@@ -214,7 +215,7 @@ class _Picker:
         from modelint import catalogue
 
         options = self._options
-        status = next((rule.status for rule in catalogue.rules() if rule.code == code), "on")
+        status: Status = next((rule.status for rule in catalogue.rules() if rule.code == code), "on")
         layers = [
             selection.Layer(found.select, found.extend_select, found.ignore),
             selection.Layer(options.select, options.extend_select, options.ignore),

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from modelint import __version__
 from modelint.diagnostics import SEVERITIES
@@ -27,8 +27,18 @@ class _Wrong(Exception):
     """The user's input cannot be used; the text is the one line that says why."""
 
 
+class _Help(argparse.HelpFormatter):
+    """Of a fixed width: to ask the terminal, argparse imports shutil for every option that is added."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise _Wrong(f"{message}; `{self.prog} --help` lists the options")
@@ -79,15 +89,14 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="modelint",
         description="Finds the lines of PyTorch code that lose, rename or silently skip weights.",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"modelint {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    _add_check(commands.add_parser("check", help="lint files", allow_abbrev=False))
-    explain = commands.add_parser("explain", help="show the page of one rule", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="modelint")
+    _add_check(commands.add_parser("check", help="lint files"))
+    explain = commands.add_parser("explain", help="show the page of one rule")
     explain.add_argument("code", metavar="CODE", help="a code (MDL401) or a name (unchecked-non-strict-load)")
     _add_color(explain)
-    rules = commands.add_parser("rules", help="list the rules", allow_abbrev=False)
+    rules = commands.add_parser("rules", help="list the rules")
     rules.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 
