@@ -45,7 +45,7 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: Save) -> Iterator[Report]:
-    if fact.pickles and fact.modules:
+    if fact.sink.startswith("torch") and fact.pickles and fact.modules:
         key = fact.modules[0].text
         what = f"the model under {key!r}" if key and key != "self" else "the whole model"
         yield Report(

@@ -203,7 +203,7 @@ def _dict_method(
         return receiver
     if name == "update":
         if path and args.pos:
-            frame.env[path] = it.merged(frame, [receiver, args.pos[0]], frame.place(node), in_place=True)
+            frame.env[path] = it.merged(frame, [receiver, args.pos[0]], frame.place(node), t.render(args.node.args[0].value))
         elif path and args.kw:
             items = tuple(args.kw.items())
             frame.env[path] = tuple(
@@ -371,6 +371,11 @@ def _sanitize_call(it: Interpreter, frame: Frame, name: str, args: Args) -> Valu
     if strips is None:
         return None
     out: Value = UNKNOWN
+    if "state_dict" in name and not any(isinstance(a.obj, StateDict) for v in args.pos for a in v):
+        models = [a.obj for v in args.pos for a in v if isinstance(a.obj, Model)]
+        receiver = t.render(args.node.args[0].value) if args.node.args else ""
+        state = StateDict(models[0] if models else None, frame.place(args.node), receiver, it.age, stripped=strips)
+        return just(state)
     for index, value in enumerate(args.pos):
         for alt in value:
             if isinstance(alt.obj, Model):

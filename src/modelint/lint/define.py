@@ -152,6 +152,8 @@ _TRANSIENT = re.compile(
 _UPDATERS = re.compile(
     r"^(forward|update\w*|_update\w*|training_step|step|train_step|_momentum\w*|_dequeue\w*|\w*enqueue\w*)$"
 )
+_MOVES = frozenset({"to", "type_as", "cuda", "cpu", "float", "half", "double", "type", "expand", "view", "repeat", "clone",
+                    "detach", "contiguous", "unsqueeze", "squeeze", "reshape", "bfloat16", "requires_grad_"})  # fmt: skip
 _IN_PLACE = re.compile(r"^(copy|add|mul|sub|div|lerp|addcmul|addcdiv|index_add|index_copy|scatter|fill|zero|sqrt)_$")
 _REGISTERS = frozenset({
     "ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "add_module", "register_module",
@@ -266,7 +268,8 @@ def _tensors(it: Interpreter, info: ClassInfo, record: Record, methods: list[t.D
         change = _update(attr, stores, record, methods, is_tensor=bool(tensors))
         if change is not None:
             if not _TRANSIENT.search(attr):
-                it.emit(StateTensor(first.place, attr, "updated", change[1], change[0]))
+                at = first.place if tensors else change[0]
+                it.emit(StateTensor(at, attr, "updated", change[1], change[0]))
             continue
         if not tensors or len(stores) > 1 or not _read_elsewhere(attr, methods):
             continue
@@ -287,6 +290,8 @@ def _update(
         method = next((m for m in methods if m.name == store.method), None)
         if method is None or not _UPDATERS.match(store.method) or store.expr is None:
             continue
+        if any(s.method == store.method and s.place < store.place for s in stores[1:]):
+            continue  # set anew earlier in the same call: transient
         if _depends_on(attr, store.expr, method) and (is_tensor or _computes_tensor(store.expr)):
             return store.place, store.method
     if not is_tensor:
@@ -313,7 +318,14 @@ def _computes_tensor(expr: t.Expr) -> bool:
 
 
 def _depends_on(attr: str, expr: t.Expr, method: t.Def) -> bool:
-    """Does the new value come from the old one, through local names of the method?"""
+    """Does the new value come from the old one, through local names of the method? A cast or move is no new value."""
+    moved = expr
+    while isinstance(moved, t.Call) and isinstance(moved.func, t.Attr):
+        moved = moved.func.value
+    if t.dotted(moved) == f"self.{attr}":
+        names = {n.func.attr for n in t.walk(expr) if isinstance(n, t.Call) and isinstance(n.func, t.Attr)}
+        if names <= _MOVES:
+            return False
     assigns: dict[str, list[t.Expr]] = {}
     for node in t.walk(method):
         if isinstance(node, t.Assign):

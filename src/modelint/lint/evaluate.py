@@ -22,7 +22,6 @@ from modelint.lint.values import (
     Func,
     Inst,
     Key,
-    Keys,
     ListVal,
     Literal,
     Model,
@@ -30,6 +29,7 @@ from modelint.lint.values import (
     Partial,
     SelfRef,
     StateDict,
+    Super,
     Value,
     join,
     just,
@@ -121,7 +121,7 @@ def read_name(it: Interpreter, frame: Frame, name: str) -> Value:
     bound = frame.lookup(name)
     if bound is not None:
         value = under(bound, frame.path)
-        if not value and not bound and name in it.usage(frame).used_as_module():
+        if all(isinstance(a.obj, Checkpoint | Entry) for a in value) and name in it.usage(frame).used_as_module():
             return just(Model())
         return value
     ref = frame.file.resolve(name)
@@ -184,6 +184,8 @@ def attribute(it: Interpreter, frame: Frame, obj: object, expr: t.Attr, path: st
             if any(t.last_name(d) in ("property", "cached_property") for d in found[1].decorators):
                 return it.call_method(frame, obj, name, [], {})
             return just(Bound(just(obj), name, path or ""))
+        case Super():
+            return just(Bound(just(obj), name, path or ""))
         case Cls():
             found = it.project.method(obj.ref, name)
             return just(Bound(just(obj), name, path or "")) if found else UNKNOWN
@@ -231,7 +233,8 @@ def dict_expr(it: Interpreter, frame: Frame, expr: t.DictExpr) -> Value:
         items.append((literal_str(named), value))
     place = frame.place(expr)
     if expr.items and all(key is None for key, _ in expr.items):
-        return it.merged(frame, [it.eval(frame, v) for _, v in expr.items], place)
+        texts = " ".join(t.render(v) for _, v in expr.items[1:])
+        return it.merged(frame, [it.eval(frame, v) for _, v in expr.items], place, texts)
     return just(DictVal(tuple(items), place))
 
 
@@ -266,9 +269,10 @@ def _comp_value(it: Interpreter, frame: Frame, expr: t.Comp, key: Value, value: 
         for alt in key:
             if isinstance(alt.obj, Key):
                 it.key_lands(frame, alt.obj)
-        copied = copies(expr.value)
         plain = [a.obj for a in key if isinstance(a.obj, Key)]
         entries = [a.obj for a in value if isinstance(a.obj, Entry)]
+        # what another function makes of the tensor is taken for a copy
+        copied = copies(expr.value) or ("" if entries else "copy")
         filtered = at if it.filters_by_name(frame, at) else None
         if plain and plain[0].rewritten is None and isinstance(expr.key, t.Name):
             kept = [a.obj for a in plain[0].of if isinstance(a.obj, StateDict)]

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modelint.lint import calls, define, known
+from modelint.lint.keys import RENAMES_KEY
 from modelint.lint import tree as t
 from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, class_defs
 from modelint.lint.state import Env, Frame, join_envs
@@ -16,9 +17,11 @@ from modelint.lint.values import (
     Cls,
     Func,
     Inst,
+    Key,
     Model,
     Opaque,
     SelfRef,
+    StateDict,
     Super,
     Value,
     flat,
@@ -106,7 +109,7 @@ def call_method(
     cls = frame.cls if isinstance(obj, Super) and frame.cls is not None else obj.cls
     found = it.project.method(cls, name, after=obj.cls if isinstance(obj, Super) else None)
     if found is None:
-        if obj.key == frame.key and name != "__init__":
+        if obj.key == frame.key and name != "__init__" and not isinstance(obj, Super):
             frame.init_done = True  # an unknown base may well have done it
         return UNKNOWN
     return _method(it, frame, cls, obj.key, found, pos, kw)
@@ -189,12 +192,14 @@ def invoke(
 ) -> Value | None:
     """Interpret a function body with these arguments; None where it is not followed."""
     ident = (inner.file.path, inner.statement, node.n)
-    if not worth_following(node):
+    keys = any(isinstance(a.obj, Key) for v in (*pos, *kw.values()) for a in v)
+    if not keys and not worth_following(node):
         if {"step", "backward"} <= node.words:
             it.age += 1
         return None
     if it.steps > STEPS or inner.depth > DEPTH or it.active.count(ident) > 0:
         return None
+    inner.loops = caller.loops
     bind_params(it, inner, params, pos, kw)
     memo_key = (ident, inner.key, tuple(sorted(inner.env.items(), key=_first)), inner.path, it.heap_mark(inner.key))
     known_result = it.memo.get(memo_key)
@@ -213,7 +218,7 @@ def invoke(
     mine = inner.self_name + "."
     self_env = {p[len(mine) :]: v for p, v in env.items() if inner.self_name and p.startswith(mine)}
     keep_attributes(it, inner.key, self_env)
-    if it.age == age:
+    if it.age == age and not any(isinstance(o, StateDict) for v in (value, *self_env.values()) for o in flat(v)):
         it.memo[memo_key] = (value, tuple(it.loads[marks:]), it.age - age, self_env)
     _give_back(caller, inner, self_env)
     return value
@@ -252,7 +257,13 @@ def bind_params(it: Interpreter, inner: Frame, params: list[t.Param], pos: list[
         elif param.kind == "" and index < len(pos):
             value = pos[index]
             index += 1
+        if not value and param.name in ("k", "key", "name") and RENAMES_KEY.search(inner_name(inner)):
+            value = just(Key(UNKNOWN, param.name))
         inner.env[param.name] = value or annotated(inner, param)
+
+
+def inner_name(frame: Frame) -> str:
+    return frame.scope.name if isinstance(frame.scope, t.Def) else ""
 
 
 def annotated(inner: Frame, param: t.Param) -> Value:

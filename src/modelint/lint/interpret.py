@@ -180,8 +180,8 @@ class Interpreter:
             ("_load_from_state_dict", "_load_state_dict")
         )
 
-    def merged(self, frame: Frame, parts: list[Value], at: Place, *, in_place: bool = False) -> Value:
-        return keys.merged(self, frame, parts, at, in_place=in_place)
+    def merged(self, frame: Frame, parts: list[Value], at: Place, text: str) -> Value:
+        return keys.merged(self, frame, parts, at, text)
 
     def module_event(self, frame: Frame, node: t.Call, name: str, args: calls.Args) -> None:
         define.module_event(self, frame, node, name, args)
@@ -216,7 +216,7 @@ class Interpreter:
             for value in (left, right):
                 calls.repeated(self, frame, expr, value, "list")
         if expr.op == "|" and any(isinstance(a.obj, StateDict | DictVal) for a in left):
-            return keys.merged(self, frame, [left, right], frame.place(expr))
+            return keys.merged(self, frame, [left, right], frame.place(expr), t.render(expr.right))
         if expr.op == "+" and any(isinstance(a.obj, ListVal) for a in (*left, *right)):
             both = join(self.element(left), self.element(right))
             return just(ListVal("list", (both,), frame.place(expr), exact=False))
@@ -410,7 +410,7 @@ class Interpreter:
         tests, path = frame.tests, frame.path
         iterated = self.eval(frame, stmt.iter if isinstance(stmt, t.For) else stmt.test)
         before = dict(frame.env)
-        frame.loop += 1
+        frame.loops = (*frame.loops, frame.place(stmt))
         rounds = 2 if "state_dict" in stmt.words else 1
         frame.breaks = []
         for _ in range(rounds):
@@ -431,7 +431,7 @@ class Interpreter:
         for env in frame.breaks:
             frame.env = dict(join_envs(frame.env, env))
         forever = isinstance(stmt, t.While) and guards.constant(stmt.test) is True and not frame.breaks
-        frame.loop -= 1
+        frame.loops = frame.loops[:-1]
         frame.breaks, frame.continues = outer
         frame.tests, frame.path = tests, path
         if forever:

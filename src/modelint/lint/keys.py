@@ -14,6 +14,7 @@ from modelint.lint.values import (
     Alt,
     Checkpoint,
     DictVal,
+    Entry,
     Key,
     Keys,
     Literal,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from modelint.lint.interpret import Interpreter
 
 _STATE_WORDS = re.compile(r"state|ckpt|checkpoint|weight|pretrain|param|model|(^|_)sd($|_)|\bnet", re.IGNORECASE)
+#: A function so named turns one key of a state dict into another.
+RENAMES_KEY = re.compile(
+    r"(translate|rename|convert|map|fix|clean|strip|remap|update)\w*_(key|name)|key_(transform|map)", re.IGNORECASE
+)
 _PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
 
 
@@ -44,8 +49,10 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
         if new == "" and isinstance(old, str) and _PREFIX.match(old) and key.rewritten is None:
-            once = len(args.pos) > 2 or "count" in args.kw
-            return just(key._replace(rewritten=(at, "replace", old, guarded or (once and guarded))))
+            cut = key._replace(rewritten=(at, "replace", old, guarded))
+            if isinstance(frame.scope, t.Def) and RENAMES_KEY.search(frame.scope.name):
+                key_lands(it, frame, cut)  # what this function returns is a key
+            return just(cut)
         return just(key) if key.rewritten else just(key._replace(rewritten=(at, "rename", "", True)))
     if name in ("lstrip", "strip") and args.pos:
         chars = literal(args.expr(0))
@@ -137,6 +144,9 @@ def _is_model_keys(held: Value, left: Value) -> bool:
         obj = alt.obj
         if isinstance(obj, Keys):
             return _is_model_keys(obj.of, left)
+        if isinstance(obj, DictVal) and not obj.items and not obj.source:
+            # an empty dict: nothing matches at all
+            return any(isinstance(a.obj, Key) and foreign(a.obj.of, "") for a in left)
         if isinstance(obj, StateDict):
             return not any(isinstance(a.obj, Key) and _from_model(a.obj.of) and a.obj.rewritten is None for a in left)
         if isinstance(obj, Checkpoint):
@@ -146,6 +156,23 @@ def _is_model_keys(held: Value, left: Value) -> bool:
 
 def _from_model(of: Value) -> bool:
     return any(isinstance(a.obj, StateDict) for a in of)
+
+
+_FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|params|(^|_)sd$|_dict$|init", re.IGNORECASE)
+
+
+def foreign(incoming: Value, text: str) -> bool:
+    """Does what is merged come out of a checkpoint, as far as value or name tell?"""
+    for alt in incoming:
+        obj = alt.obj
+        if isinstance(obj, Checkpoint):
+            return True
+        if isinstance(obj, DictVal) and (foreign(obj.source, "") or any(foreign(v, "") for _, v in obj.items)):
+            return True
+        if isinstance(obj, Entry) and foreign(obj.of, ""):
+            return True
+    unknown = not incoming or all(isinstance(a.obj, DictVal) and not a.obj.items for a in incoming)
+    return unknown and bool(_FOREIGN.search(text.split("(")[0]))
 
 
 # --- stores and merges ------------------------------------------------------------------------------------------------
@@ -184,11 +211,13 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
             if (known_name, held) in obj.items:
                 items = obj.items
             obj = obj._replace(items=items, filtered=test or obj.filtered)
+        elif isinstance(obj, Checkpoint) and isinstance(name, str) and value:
+            obj = DictVal(((None, just(obj)), (name, value)), at)
         elif isinstance(obj, StateDict):
             own = any(a.obj == obj or _same_model(a.obj, obj) for k in keys for a in k.of)
             if any(k.rewritten for k in keys):
                 obj = obj._replace(stripped=("*",))
-            elif keys and not own:
+            elif keys and not own and any(foreign(k.of, k.text) for k in keys):
                 obj = obj._replace(merged=at, filtered=test or obj.filtered)
             elif keys and own and test is not None:
                 obj = obj._replace(merged=at, filtered=test)
@@ -203,7 +232,7 @@ def _same_model(obj: object, state: StateDict) -> bool:
     return isinstance(obj, StateDict) and obj.path == state.path
 
 
-def merged(it: Interpreter, frame: Frame, parts: list[Value], at: Place, *, in_place: bool = False) -> Value:
+def merged(it: Interpreter, frame: Frame, parts: list[Value], at: Place, text: str) -> Value:
     """``a.update(b)``, ``{**a, **b}``, ``a | b``: what comes of it, with the first part as the base."""
     base, rest = parts[0], parts[1:]
     incoming: Value = UNKNOWN
@@ -215,7 +244,7 @@ def merged(it: Interpreter, frame: Frame, parts: list[Value], at: Place, *, in_p
     out: list[Alt] = []
     for alt in base:
         obj = alt.obj
-        if isinstance(obj, StateDict) and not whole and not opaque:
+        if isinstance(obj, StateDict) and not whole and not opaque and foreign(incoming, text):
             obj = obj._replace(merged=at, filtered=filtered or obj.filtered)
         elif isinstance(obj, DictVal):
             extra: list[tuple[str | None, Value]] = []

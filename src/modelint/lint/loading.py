@@ -54,10 +54,10 @@ def load_state_dict(
     given = args.get(0, "state_dict", "checkpoint")
     via_super = any(isinstance(a.obj, Super) for a in receiver)
     is_model, own = _is_model(it, receiver, text)
-    merged, reported = None, it.usage(frame).reports_keys()
+    merged, reported = None, it.usage(frame).reports_keys(node)
     for alt in given:
         if isinstance(alt.obj, StateDict):
-            saving.used(it, alt.obj, at, "loaded")
+            saving.used(it, frame, alt.obj, at, "loaded")
             if alt.obj.merged is not None:
                 merged = alt.obj.merged
             if alt.obj.filtered is not None and is_model:
@@ -71,7 +71,7 @@ def load_state_dict(
     elif node is frame.bound_call and not any(it.usage(frame).reads(n) for n in frame.bound_names):
         result = "unread"
     first = args.expr(0, "state_dict")
-    piecemeal = isinstance(first, t.DictExpr) and len(first.items) == 1 and frame.loop > 0
+    piecemeal = isinstance(first, t.DictExpr) and len(first.items) == 1 and bool(frame.loops)
     empty = any(isinstance(a.obj, Checkpoint) and a.obj.empty_default for a in given)
     if not (own and followed_protocol(frame)):
         fact = Load(at, text, is_model, strict, via_super, result, reported, piecemeal, empty, merged, reported)

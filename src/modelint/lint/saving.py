@@ -42,6 +42,7 @@ def state_dict(it: Interpreter, frame: Frame, node: t.Call, receiver: Value, pat
     text = path or (t.render(node.func.value) if isinstance(node.func, t.Attr) else "")
     if known.NOT_A_MODEL.search(text.split("[")[0].rsplit(".", 1)[-1]):
         return just(Opaque("optimizer-state", frame.place(node)))
+    loop = frame.loops[-1] if frame.loops else None
     out: list[Alt] = []
     followed: Value = UNKNOWN
     for alt in receiver:
@@ -54,11 +55,11 @@ def state_dict(it: Interpreter, frame: Frame, node: t.Call, receiver: Value, pat
             followed = it.call_method(frame, obj, "state_dict", [], {})
             continue
         model = obj if isinstance(obj, Model) else None
-        out.append(Alt(StateDict(model, frame.place(node), text, it.age), alt.conds))
+        out.append(Alt(StateDict(model, frame.place(node), text, it.age, loop=loop), alt.conds))
     if followed:
         return followed
     if not out:
-        return just(StateDict(None, frame.place(node), text, it.age))
+        return just(StateDict(None, frame.place(node), text, it.age, loop=loop))
     return under(tuple(out), frame.path)
 
 
@@ -85,7 +86,7 @@ def layers(it: Interpreter, frame: Frame | None, state: StateDict) -> tuple[Laye
 def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *, pickles: bool) -> Value:
     """Emit what a save writes: the state dicts in it, the whole modules, and what torch.load will refuse."""
     states: list[SavedState] = []
-    modules: list[SavedModule] = []
+    modules = _modules_inside(it, frame, node)
     unsafe: list[Unsafe] = []
     at = frame.place(node)
     stack: list[tuple[str | None, Value, int]] = [(None, under(value, frame.path), 0)]
@@ -100,7 +101,7 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
                 found = SavedState(obj.place, obj.path, layers(it, frame, obj))
                 if found not in states:
                     states.append(found)
-                used(it, obj, at, "saved")
+                used(it, frame, obj, at, "saved")
             elif isinstance(obj, Model):
                 modules.append(SavedModule(key or "", obj.cls))
             elif isinstance(obj, SelfRef) and it.project.is_module(obj.cls):
@@ -124,7 +125,21 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
     return UNKNOWN
 
 
-def used(it: Interpreter, state: StateDict, at: Place, use: str) -> None:
+def _modules_inside(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedModule]:
+    """``x["model"].parameters()`` elsewhere in the function tells that ``save(x)`` pickles a module."""
+    path = t.dotted(node.args[0].value) if node.args else None
+    if path is None:
+        return []
+    return [
+        SavedModule(text[len(path) + 1 : -1].strip("'\""), None)
+        for text in sorted(it.usage(frame).used_as_module())
+        if text.startswith(path + "[") and text.endswith("]")
+    ]
+
+
+def used(it: Interpreter, frame: Frame, state: StateDict, at: Place, use: str) -> None:
     """A state dict is used: if training went on since it was taken, it was no snapshot."""
+    if use == "saved" and state.loop is not None and state.loop in frame.loops:
+        return  # taken and saved in one loop: meant to be fresh
     if state.age < it.age and state.copied != "copy" and state.bound is not None:
         it.emit(Snapshot(state.bound, at, use, state.copied == "cpu"))

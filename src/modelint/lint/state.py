@@ -26,7 +26,7 @@ class Frame:
 
     __slots__ = (
         "bound_call", "bound_names", "breaks", "caught", "cls", "closures", "continues", "conditional", "depth", "env",
-        "file", "init_done", "key", "loop", "owner", "parent", "path", "returns", "scope", "self_name", "statement",
+        "file", "init_done", "key", "loops", "owner", "parent", "path", "returns", "scope", "self_name", "statement",
         "tests", "top_call",
     )  # fmt: skip
 
@@ -60,7 +60,8 @@ class Frame:
         self.continues: list[Env] = []
         self.closures: list[t.Def] = []
         self.conditional = 0
-        self.loop = 0
+        #: The loops around this point, outermost first.
+        self.loops: tuple[Place, ...] = ()
         self.caught = 0
         self.init_done = False
         #: The call whose result the statement at hand drops or binds (to these names).

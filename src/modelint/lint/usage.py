@@ -23,7 +23,7 @@ class Usage:
     def __init__(self, body: list[t.Stmt]) -> None:
         self.body = body
         self._reads: Counter[str] | None = None
-        self._reports: bool | None = None
+        self._reports: dict[int, bool] = {}
         self._modules: frozenset[str] | None = None
 
     def reads(self, name: str) -> int:
@@ -51,11 +51,11 @@ class Usage:
             self._reads = names
         return self._reads[name]
 
-    def reports_keys(self) -> bool:
-        """Does the body say, by its own means, which keys or how many were loaded?"""
-        if self._reports is None:
-            self._reports = any(_reports(node) for node in t.walk(self.body))
-        return self._reports
+    def reports_keys(self, load: t.Node) -> bool:
+        """Does the body say, by its own means and not only in another branch, which keys or how many were loaded?"""
+        if load.n not in self._reports:
+            self._reports[load.n] = any(_reports(node) for part in _alongside(self.body, load.n) for node in t.walk(part))
+        return self._reports[load.n]
 
     def used_as_module(self) -> frozenset[str]:
         """Access paths on which a method is called that only modules have."""
@@ -67,11 +67,29 @@ class Usage:
                 if isinstance(node, t.Call) and isinstance(node.func, t.Attr):
                     name = node.func.attr
                     if name in known.MODULE_METHODS or (name == "eval" and not node.args):
-                        path = t.dotted(node.func.value)
+                        value = node.func.value
+                        path = t.dotted(value.value if isinstance(value, t.Sub) else value)
                         if path:
-                            found.add(path)
+                            found.add(t.render(value))
             self._modules = frozenset(found)
         return self._modules
+
+
+def _alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
+    """The statements that run along with node ``n``: all but the other arms of the ``if`` statements around it.
+
+    Numbers go in source order, so a statement holds all numbers from its own up to that of the next one.
+    """
+    out: list[t.Node] = []
+    for stmt, after in zip(body, [*body[1:], None], strict=True):
+        inside = stmt.n <= n and (after is None or n < after.n)
+        if not (inside and isinstance(stmt, t.If)):
+            out.append(stmt)
+            continue
+        out.append(stmt.test)
+        arm = stmt.orelse if stmt.orelse and n >= stmt.orelse[0].n else stmt.body
+        out.extend(_alongside(arm, n))
+    return out
 
 
 def is_log(call: t.Call) -> bool:

@@ -51,6 +51,8 @@ class StateDict(NamedTuple):
     #: The statement that gave it a name, and the test by which checkpoint entries merged into it were chosen.
     bound: Place | None = None
     filtered: Place | None = None
+    #: The innermost loop in which it was taken.
+    loop: Place | None = None
 
 
 class Checkpoint(NamedTuple):
