@@ -136,9 +136,14 @@ def _lint(
 
 
 def _engine(root: str, paths: list[str], overlay: dict[str, bytes], options: Options) -> LintRun:
+    from modelint.cache import Cache
     from modelint.lint.engine import lint_files
 
-    return lint_files(paths, root=root, jobs=options.jobs or _cores(), overlay=overlay)
+    cache = Cache.open(root) if options.cache else None
+    run = lint_files(paths, root=root, jobs=options.jobs or _cores(), cache=cache, overlay=overlay)
+    if cache is not None:
+        cache.save()
+    return run
 
 
 def _cores() -> int:
