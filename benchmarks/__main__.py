@@ -1,0 +1,169 @@
+"""Measures, and writes benchmarks/RESULTS.md. Every figure is a ratio of two runs side by side on the same machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from math import prod
+from tempfile import TemporaryDirectory
+
+from benchmarks.measure import Failed, interleaved
+from benchmarks.subjects import Package, commit, package
+
+PYTHON = sys.executable
+CHECK = [PYTHON, "-m", "modelint", "check", "--only", "lint", "--exit-zero", "--format", "concise"]
+#: What a commit without a candidate must not import.
+HEAVY = ("libcst", "torch", "rich")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+Row = tuple[str, ...]
+
+
+def table(head: Row, rows: Iterable[Row]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def seconds(cpu: float) -> str:
+    return f"{cpu * 1000:.0f} ms" if cpu < 1 else f"{cpu:.1f} s"
+
+
+def startup(runs: int) -> str:
+    """A commit without a candidate, and one file with findings."""
+    imports = "import sys\nfrom modelint.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    imports += f"assert not set(sys.modules).intersection({HEAVY!r})"
+    with commit() as folder:
+        commands = {
+            "pass": [PYTHON, "-I", "-c", "pass"],
+            "plain": [*CHECK, "plain.py"],
+            "import": [PYTHON, "-I", "-c", "import libcst"],
+            "found": [*CHECK, "--no-cache", "found.py"],
+        }
+        costs = interleaved(commands, runs, folder)
+        interleaved({"modules": [PYTHON, "-c", imports, "check", "--only", "lint", "plain.py"]}, 1, folder)
+    plain, found = costs["plain"], costs["found"]
+    base, libcst = costs["pass"], costs["import"]
+    rows = [
+        (
+            "a commit without a candidate",
+            seconds(plain.cpu),
+            f"{plain.cpu / base.cpu:.1f}x `python -I -c pass`",
+            "<= 4x",
+        ),
+        (
+            "one file with findings",
+            seconds(found.cpu),
+            f"`import libcst` + {(found.cpu - libcst.cpu) * 1000:.0f} ms ({found.cpu / libcst.cpu:.2f}x)",
+            "+ 80 ms",
+        ),
+    ]
+    text = table(("What", "CPU", "Against", "Aim"), rows)
+    return f"{text}\n\nWithout a candidate, none of {', '.join(HEAVY)} is in `sys.modules` (checked)."
+
+
+def whole(packages: list[Package], runs: int) -> str:
+    """Whole packages, one process, no cache, against a bare parse of the same files."""
+    rows: list[Row] = []
+    ratios: list[float] = []
+    for each in packages:
+        commands = {
+            "check": [*CHECK, "--no-cache", "--jobs", "1", "."],
+            "parse": [PYTHON, os.path.join(HERE, "parse_all.py")],
+        }
+        costs = interleaved(commands, runs, each.folder, each.listing)
+        check, parse = costs["check"], costs["parse"]
+        ratios.append(check.cpu / parse.cpu)
+        size = (str(len(each.files)), f"{each.size:.1f}")
+        noise = f"{check.median / parse.median:.2f}"
+        rows.append(
+            (each.name, *size, seconds(check.cpu), seconds(parse.cpu), f"{ratios[-1]:.2f}", noise, f"{check.peak:.0f}")
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+    mean = prod(ratios) ** (1 / len(ratios))
+    head = ("Package", "Files", "MB", "modelint", "bare libcst parse", "Ratio", "of medians", "Peak MB")
+    return f"{table(head, rows)}\n\nGeometric mean {mean:.2f}; the aim is <= 1.0 for each."
+
+
+def torchfix(packages: list[Package], program: str, limit: float) -> str:
+    rows: list[Row] = []
+    for each in (whole_package.sample(limit) for whole_package in packages):
+        commands = {
+            "check": [*CHECK, "--no-cache", "--jobs", "1", "--", *each.files],
+            "torchfix": [program, "--select=ALL", *each.files],
+        }
+        costs = interleaved(commands, 1, each.folder)
+        ratio = costs["torchfix"].cpu / costs["check"].cpu
+        size = (str(len(each.files)), f"{each.size:.2f}")
+        rows.append((each.name, *size, seconds(costs["check"].cpu), seconds(costs["torchfix"].cpu), f"{ratio:.0f}x"))
+        print(rows[-1], file=sys.stderr, flush=True)
+    text = table(("Sample of", "Files", "MB", "modelint", "torchfix", "Ratio"), rows)
+    return f"{text}\n\ntorchfix `--select=ALL`, one process each, start-up included; the aim is >= 15x."
+
+
+def workers(subject: Package, runs: int) -> str:
+    commands = {f"{jobs}": [*CHECK, "--no-cache", "--jobs", f"{jobs}", "."] for jobs in (1, 2)}
+    costs = interleaved(commands, runs, subject.folder)
+    one, two = costs["1"], costs["2"]
+    row = (
+        subject.name,
+        seconds(one.wall),
+        seconds(two.wall),
+        f"{one.wall / two.wall:.2f}x",
+        f"{two.cpu / one.cpu:.2f}x",
+    )
+    text = table(("Package", "--jobs 1, wall", "--jobs 2, wall", "Faster", "CPU"), [row])
+    return f"{text}\n\nThe aim is >= 1.5x."
+
+
+def cache(packages: list[Package], runs: int) -> str:
+    rows: list[Row] = []
+    for each in packages:
+        with TemporaryDirectory() as place:
+            env = {"MODELINT_CACHE_DIR": place}
+            command = {"check": [*CHECK, "--jobs", "1", "."]}
+            cold = interleaved(command, 1, each.folder, env=env)["check"]
+            warm = interleaved(command, runs, each.folder, env=env)["check"]
+            size = sum(entry.stat().st_size for entry in os.scandir(os.path.join(place, "lint"))) / 1e6
+        rows.append((each.name, seconds(cold.cpu), seconds(warm.cpu), f"{warm.cpu / cold.cpu:.3f}", f"{size:.1f}"))
+        print(rows[-1], file=sys.stderr, flush=True)
+    return table(("Package", "Cold", "Warm", "Ratio", "Cache MB"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("packages", nargs="*", metavar="FOLDER", help="checkouts or installed packages to lint whole")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--torchfix", metavar="PROGRAM", help="compare with this torchfix, on samples")
+    parser.add_argument("--sample", type=float, default=0.5, metavar="MB", help="how much torchfix is given")
+    parser.add_argument("--output", default=os.path.join(HERE, "RESULTS.md"), metavar="FILE")
+    options = parser.parse_args()
+    packages = [package(folder) for folder in options.packages]
+    sections: dict[str, Callable[[], str]] = {"Start-up": lambda: startup(4 * options.runs)}
+    if packages:
+        largest = max(packages, key=lambda each: each.size)
+        sections["Whole packages"] = lambda: whole(packages, options.runs)
+        sections["Two workers"] = lambda: workers(largest, options.runs)
+        sections["Warm cache"] = lambda: cache(packages, options.runs)
+        if options.torchfix:
+            sections["torchfix"] = lambda: torchfix(packages, options.torchfix, options.sample)
+    else:
+        print("no package folder given: only the start-up is measured", file=sys.stderr)
+    versions = f"Python {sys.version.split()[0]}, libcst {version('libcst')}, modelint {version('modelint')}"
+    text = f"# What modelint costs\n\n{versions}; CPU time with start-up, the minimum of the runs.\n"
+    for title, section in sections.items():
+        print(f"{title} ...", file=sys.stderr, flush=True)
+        try:
+            text += f"\n## {title}\n\n{section()}\n"
+        except Failed as error:
+            sys.exit(f"benchmarks: {error}")
+    print(text)
+    if packages:
+        with open(options.output, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()
