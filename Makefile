@@ -20,7 +20,7 @@ lint: $(VENV)/installed-dev
 	@PATH="$(abspath $(BIN)):$$PATH" lint-imports
 
 bench: $(VENV)/installed-dev
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(FOLDERS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
