@@ -46,13 +46,13 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: Load) -> Iterator[Report]:
-    if fact.is_model and fact.merged is not None:
+    if fact.is_model and fact.merged is not None and fact.reported != "refused":
         yield Report(
             fact.place,
             "a checkpoint was merged into the model's own state dict: this load cannot see missing keys any more",
             "load the checkpoint itself with strict=False and check what is missing",
             ((fact.merged, "merged here"),),
-            severity="information" if fact.reported else None,
+            severity="information" if fact.reported == "logged" else None,
         )
 
 

@@ -62,6 +62,13 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: Snapshot) -> Iterator[Report]:
+    if fact.use == "model":
+        yield Report(
+            fact.place,
+            "this is a second name for the model, not a copy: training goes on, and the best weights are lost",
+            "copy it: copy.deepcopy(model), or keep copy.deepcopy(model.state_dict())",
+        )
+        return
     how = "values that .cpu() does not copy on the CPU" if fact.cpu else "live tensors"
     yield Report(
         fact.place,

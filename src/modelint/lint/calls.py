@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelint.lint import define, known, loading, saving
+from modelint.lint import define, keys, known, loading, saving
 from modelint.lint import tree as t
 from modelint.lint.evaluate import attribute, dict_get, literal_str, unwrap_attr
-from modelint.lint.facts import RepeatedModule
+from modelint.lint.facts import LateModule, RepeatedModule
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -167,6 +168,10 @@ def method(
         )
         frame.env[path] = grown
         return UNKNOWN
+    if name == "get" and not receiver and len(args.node.args) == 2 and _empty_dict(args.expr(1, "default")):
+        return just(Checkpoint(frame.place(node), empty_default=True))
+    if name == "pop" and path and args.pos:
+        keys.removed(it, frame, path, receiver, args.pos[0], frame.place(node))
     if name in ("copy", "get", "pop", "setdefault", "update") and isinstance(first, StateDict | Checkpoint | DictVal):
         return _dict_method(it, frame, node, name, receiver, path, args)
     if name in ("register_buffer", "register_parameter", "add_module", "register_module"):
@@ -196,6 +201,12 @@ def _opaque_method(obj: Opaque, name: str) -> Value | None:
     return None
 
 
+def _empty_dict(expr: t.Expr | None) -> bool:
+    if isinstance(expr, t.Call):
+        return t.last_name(expr.func) in ("dict", "OrderedDict") and not expr.args
+    return isinstance(expr, t.DictExpr) and not expr.items
+
+
 def _dict_method(
     it: Interpreter, frame: Frame, node: t.Call, name: str, receiver: Value, path: str | None, args: Args
 ) -> Value:
@@ -203,7 +214,9 @@ def _dict_method(
         return receiver
     if name == "update":
         if path and args.pos:
-            frame.env[path] = it.merged(frame, [receiver, args.pos[0]], frame.place(node), t.render(args.node.args[0].value))
+            frame.env[path] = it.merged(
+                frame, [receiver, args.pos[0]], frame.place(node), t.render(args.node.args[0].value)
+            )
         elif path and args.kw:
             items = tuple(args.kw.items())
             frame.env[path] = tuple(
@@ -214,15 +227,7 @@ def _dict_method(
     out: Value = UNKNOWN
     for alt in receiver:
         if isinstance(alt.obj, Checkpoint):
-            default = args.expr(1, "default")
-            empty = name == "get" and (
-                (isinstance(default, t.DictExpr) and not default.items)
-                or (
-                    isinstance(default, t.Call)
-                    and t.last_name(default.func) in ("dict", "OrderedDict")
-                    and not default.args
-                )
-            )
+            empty = name == "get" and _empty_dict(args.expr(1, "default"))
             out = join(out, just(Checkpoint(alt.obj.place, empty)))
         elif isinstance(alt.obj, DictVal):
             out = join(out, join(dict_get(alt.obj, args.get(0)), args.get(1)))
@@ -291,7 +296,11 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
     if dotted.startswith("torch.") and last in known.TENSOR_MAKERS and dotted.count(".") <= 2:
         grad = args.kw.get("requires_grad", UNKNOWN)
         wants = any(isinstance(a.obj, Literal) and a.obj.value is True for a in grad)
-        return just(Opaque("tensor", at, f"{last} grad" if wants else last))
+        made_of = [a.obj.detail for a in args.get(0) if isinstance(a.obj, Opaque) and a.obj.kind == "tensor"]
+        maker = (
+            made_of[0] if made_of and last in ("from_numpy", "tensor", "as_tensor", "Tensor", "FloatTensor") else last
+        )
+        return just(Opaque("tensor", at, f"{last} grad" if wants else maker))
     if dotted == "torch.autograd.Variable":
         grad = args.get(1, "requires_grad")
         wants = any(isinstance(a.obj, Literal) and a.obj.value is True for a in grad)
@@ -328,6 +337,12 @@ def _makes_model(dotted: str, last: str) -> bool:
     return dotted in ("timm.create_model", "timm.models.create_model", "torch.hub.load")
 
 
+#: A compiled thing by such a name is a function, not a module.
+_FUNCTION = re.compile(
+    r"forward|step|fn$|func|loss|method|kernel|attention$|^_?call|^train|^f$|score|encode$|decode$|sample"
+)
+
+
 def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> Value:
     inner = args.get(0, "module", "model")
     if not node.args:
@@ -335,7 +350,14 @@ def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> 
     if kind == "compile":
         if any(isinstance(a.obj, Literal) and a.obj.value is True for a in args.kw.get("disable", UNKNOWN)):
             return inner
-        if inner and all(isinstance(a.obj, Func | Bound | Partial) for a in inner):
+        if inner and all(isinstance(a.obj, Func | Bound | Partial | Ext) for a in inner):
+            return UNKNOWN
+        target = args.expr(0, "model")
+        if (
+            not any(isinstance(a.obj, Model) for a in inner)
+            and target is not None
+            and _FUNCTION.search(t.last_name(target))
+        ):
             return UNKNOWN
     layer = Wrap(kind, frame.place(node))
     wrapped = [Alt(a.obj._replace(wraps=(layer, *a.obj.wraps)[:4]), a.conds) for a in inner if isinstance(a.obj, Model)]
@@ -353,7 +375,9 @@ def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call
             it.bears(a.obj) for v in args.all() for e in (v, it.element(v)) for a in e if isinstance(a.obj, Model)
         ]
         bears = True if True in answers else None
-        it.contained.update(o.place for v in args.all() for o in flat(v) if isinstance(o, Model | Opaque))
+        inside = {o.place for v in args.all() for o in flat(v) if isinstance(o, Model | Opaque)}
+        it.contained |= inside
+        it.retract([f for f in it.facts if isinstance(f, LateModule) and f.place in inside])  # one defect, one line
     elif cls.startswith("InstanceNorm"):
         bears = any(isinstance(a.obj, Literal) and a.obj.value for a in args.kw.get("affine", UNKNOWN))
     else:
@@ -443,6 +467,9 @@ def _listed(it: Interpreter, frame: Frame, node: t.Call, args: Args) -> Value:
         if any(isinstance(a.obj, ListVal) and a.obj.kind != "generator" for a in args.pos[0]):
             return args.pos[0]
         return just(ListVal("list", (it.element(args.pos[0]),), frame.place(node), exact=False))
+    if not args.pos[0]:
+        key = it.element(UNKNOWN, t.render(node.args[0].value))
+        return just(ListVal("list", (key,), frame.place(node), exact=False)) if key else UNKNOWN
     return UNKNOWN
 
 

@@ -101,7 +101,19 @@ def _within(expr: t.Expr | None, place: Place, at: Place) -> bool:
 def _missing_init(it: Interpreter, frame: Frame, attr: str, at: Place) -> None:
     if frame.init_done or frame.owner is None or not isinstance(frame.scope, t.Def) or frame.scope.name != "__init__":
         return
-    it.emit(MissingInit(frame.place(frame.scope), frame.owner.name, attr, at, "__init__" in frame.scope.words))
+    it.emit(MissingInit(frame.place(frame.scope), frame.owner.name, attr, at, _calls_init(frame.scope)))
+
+
+def _calls_init(scope: t.Def) -> bool:
+    """Does the method call some ``__init__`` of its own, not in a class or function defined inside it?"""
+    stack: list[t.Node] = list(scope.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, t.Call) and t.last_name(node.func) == "__init__":
+            return True
+        if not isinstance(node, t.Def | t.Class | t.Lambda):
+            stack.extend(t.children(node))
+    return False
 
 
 def module_event(it: Interpreter, frame: Frame, node: t.Call, name: str, args: calls.Args) -> None:
@@ -233,9 +245,15 @@ def _passed_on(info: ClassInfo) -> set[str]:
 
 def _parameters(it: Interpreter, record: Record) -> None:
     for attr, stores in _by_attr(record).items():
-        if attr in record.registered or any(
-            isinstance(a.obj, Opaque) and a.obj.kind == "parameter" for s in stores for a in s.value
-        ):
+        wrapped_again = any(
+            isinstance(a.obj, Opaque)
+            and a.obj.kind == "parameter"
+            and s.expr is not None
+            and f"self.{attr}" in t.render(s.expr)
+            for s in stores
+            for a in s.value
+        )
+        if attr in record.registered or wrapped_again:
             continue
         for store in stores:
             for alt in store.value:

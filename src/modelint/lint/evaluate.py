@@ -154,8 +154,9 @@ def read_attr(it: Interpreter, frame: Frame, expr: t.Attr) -> Value:
         bound = frame.lookup(path)
         if bound is not None:
             value = under(bound, frame.path)
-            if value or bound:
-                return value
+            if not bound and path in it.usage(frame).used_as_module():
+                return just(Model())
+            return value
     base = it.eval(frame, expr.value)
     value = UNKNOWN
     for alt in base:
@@ -271,36 +272,47 @@ def _comp_value(it: Interpreter, frame: Frame, expr: t.Comp, key: Value, value: 
                 it.key_lands(frame, alt.obj)
         plain = [a.obj for a in key if isinstance(a.obj, Key)]
         entries = [a.obj for a in value if isinstance(a.obj, Entry)]
-        # what another function makes of the tensor is taken for a copy
-        copied = copies(expr.value) or ("" if entries else "copy")
+        copied = copies(expr.value)
         filtered = at if it.filters_by_name(frame, at) else None
         if plain and plain[0].rewritten is None and isinstance(expr.key, t.Name):
             kept = [a.obj for a in plain[0].of if isinstance(a.obj, StateDict)]
             if kept and not filtered:
                 return tuple(Alt(sd._replace(copied=sd.copied or copied)) for sd in kept)
+        if filtered:
+            return just(DictVal((), at, filtered, just(Checkpoint(at))))
         if entries or plain:
-            return just(DictVal((), at, filtered, entries[0].of if entries else plain[0].of))
+            return just(DictVal((), at, None, entries[0].of if entries else plain[0].of))
         return just(DictVal(((literal_str(key), value),), at))
     pairs = [a.obj for a in value if isinstance(a.obj, ListVal) and a.obj.exact and len(a.obj.elts) == 2]
     for pair in pairs:
         for alt in pair.elts[0]:
             if isinstance(alt.obj, Key):
                 it.key_lands(frame, alt.obj)
+    value = tuple(
+        a._replace(obj=a.obj._replace(anchored=a.obj.anchored or guards.anchored(it.usage(frame), frame, a.obj.name)))
+        if isinstance(a.obj, Key)
+        else a
+        for a in value
+    )
     return just(ListVal(expr.kind, (value,), at, exact=False))
+
+
+_ALIASES = frozenset({"detach", "contiguous", "requires_grad_", "view", "view_as"})
+_MOVES = frozenset({"cpu", "numpy", "to", "half", "float", "double", "bfloat16", "type", "cuda"})
 
 
 def copies(expr: t.Expr) -> str:
     """How an expression copies the tensor it is given: "copy", "cpu" (a copy only from another device), or ""."""
-    cpu = False
-    for node in t.walk(expr):
-        if isinstance(node, t.Call):
-            name = t.last_name(node.func)
-            if name in ("clone", "deepcopy", "tolist", "tensor", "copy", "new_tensor", "zeros_like", "from_numpy"):
-                return "copy"
-            cpu = cpu or name in ("cpu", "numpy", "to", "half", "float", "bfloat16", "type", "bfloat", "cuda")
-        if isinstance(node, t.Bin):
-            return "copy"
-    return "cpu" if cpu else ""
+    if isinstance(expr, t.Name):
+        return ""
+    if isinstance(expr, t.Attr):
+        return copies(expr.value) if expr.attr == "data" else "copy"
+    if isinstance(expr, t.Call) and isinstance(expr.func, t.Attr):
+        inner = copies(expr.func.value)
+        if expr.func.attr in _ALIASES or inner == "copy":
+            return inner
+        return "cpu" if expr.func.attr in _MOVES else "copy"
+    return "copy"
 
 
 def subscript(it: Interpreter, frame: Frame, expr: t.Sub) -> Value:

@@ -70,8 +70,8 @@ class Load(NamedTuple):
     empty_default: bool
     #: Where a checkpoint was merged into the model's own state dict before.
     merged: Place | None
-    #: The function reports counts or names of what was merged.
-    reported: bool
+    #: What the function says of its own: "refused" (it raises when too little fits), "logged" or "".
+    reported: str
 
 
 class TorchLoad(NamedTuple):

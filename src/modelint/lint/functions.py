@@ -12,6 +12,7 @@ from modelint.lint import tree as t
 from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, class_defs
 from modelint.lint.state import Env, Frame, join_envs
 from modelint.lint.usage import Usage
+from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.values import (
     UNKNOWN,
     Cls,
@@ -61,7 +62,7 @@ class ModuleUsage(Usage):
             self._names = {
                 n.id for n in ast.walk(self._tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
             }
-        return int(name in self._names or name == "self")
+        return int(name in self._names)
 
 
 def module_usage(file: File) -> Usage:
@@ -157,6 +158,9 @@ def _method(
         inner.init_done = frame.init_done and node.name != "__init__"
     elif node.name != "__init__":
         inner.init_done = True
+    if inner.self_name and key >= 0:
+        for attr, held in it.heap.get(key, {}).items():
+            inner.env.setdefault(f"{inner.self_name}.{attr}", held)
     value = invoke(it, frame, inner, node, params, pos, kw)
     if same and node.name != "__init__":
         frame.init_done = frame.init_done or inner.init_done or "__init__" in node.words
@@ -241,7 +245,7 @@ def keep_attributes(it: Interpreter, key: int, self_env: Env) -> None:
     held = it.heap.setdefault(key, {})
     for path, value in self_env.items():
         if "." not in path:
-            held[path] = join(held.get(path, UNKNOWN), value)
+            held[path] = join(held.get(path, UNKNOWN), kept_over(value))
 
 
 def bind_params(it: Interpreter, inner: Frame, params: list[t.Param], pos: list[Value], kw: dict[str, Value]) -> None:
@@ -281,12 +285,12 @@ def annotated(inner: Frame, param: t.Param) -> Value:
 def run_body(it: Interpreter, frame: Frame, node: t.Def) -> tuple[Value, Env]:
     """Interpret a body: the value returned, and the environment at its ends joined."""
     alive = it.block(frame, node.body)
-    ends = [env for _, env in frame.returns]
+    ends = [shift_env(env, it.age - age) for _, env, age in frame.returns]
     if alive:
         ends.append(frame.env)
     value: Value = UNKNOWN
-    for returned, _ in frame.returns:
-        value = join(value, returned)
+    for returned, _, age in frame.returns:
+        value = join(value, shift(returned, it.age - age))
     env = ends[0] if ends else frame.env
     for other in ends[1:]:
         env = join_envs(env, other)

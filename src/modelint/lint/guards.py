@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelint.lint import tree as t
 from modelint.lint.state import Frame
+from modelint.lint.usage import Usage
 from modelint.lint.values import NO_CONDS, Conds, Model, Value
 from modelint.lint.wrappers import ASKS_WRAPPED, BY_KIND, WRAPPER_WORDS, wrapper_of
 
@@ -154,9 +155,18 @@ def drop_wrapped(frame: Frame, paths: frozenset[str]) -> None:
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 
-def anchored(frame: Frame, name: str) -> bool:
+def anchored(usage: Usage, frame: Frame, name: str) -> bool:
     """Has some test on this path looked at how the key starts (or how the first key starts)?"""
-    return any(_anchors(test.expr, test.truth, name) for test in frame.tests)
+    for test in frame.tests:
+        expr = test.expr
+        flag = expr.value if isinstance(expr, t.Not) else expr
+        held = usage.assigned(flag.id) if isinstance(flag, t.Name) else []
+        # wrapped = any(k.startswith(...) for k in state), and later: if wrapped
+        if any(_anchors(e, test.truth != isinstance(expr, t.Not), name) for e in held) or _anchors(
+            expr, test.truth, name
+        ):
+            return True
+    return False
 
 
 def _anchors(test: t.Expr, truth: bool, name: str) -> bool:

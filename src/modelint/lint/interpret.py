@@ -6,10 +6,13 @@ When the budget is spent calls are no longer followed; what is not followed is u
 
 from __future__ import annotations
 
-from modelint.lint import calls, define, evaluate, functions, guards, keys, known
+import re
+
+from modelint.lint import calls, define, evaluate, functions, guards, keys, known, snapshots
 from modelint.lint import tree as t
 from modelint.lint.facts import StateWrite, TryLoad
 from modelint.lint.index import ClassRef, File, FuncRef, Project
+from modelint.lint.snapshots import frozen, shift_env
 from modelint.lint.state import Env, Frame, Test, join_envs
 from modelint.lint.usage import Usage, is_log
 from modelint.lint.values import (
@@ -36,6 +39,10 @@ from modelint.lint.values import (
 from modelint.rule import Place
 
 MOST_INSTANCES = 4000
+#: Iterating something unknown by such a name gives keys.
+_STATE_NAME = re.compile(
+    r"(^|[._])(state(_dict)?|ckpt|checkpoint|weights|pretrained\w*|sd|saved|\w*_dict|\w*_sd|\w*_state)$"
+)
 
 
 class Interpreter:
@@ -57,6 +64,10 @@ class Interpreter:
         self.records: dict[int, define.Record] = {}
         #: Where modules were made that some ModuleList or Sequential holds.
         self.contained: set[Place | None] = set()
+        #: Filters by name whose result is compared by shape afterwards.
+        self.shape_checked: set[Place] = set()
+        #: The loops met, with the training events before them.
+        self.loop_starts: dict[Place, tuple[t.For | t.While, int]] = {}
         self._instances: dict[object, int] = {}
         self._usage: dict[int, Usage] = {}
         self.module_frames: dict[str, Frame] = {}
@@ -92,6 +103,10 @@ class Interpreter:
         self.steps += 1
         return evaluate.evaluate(self, frame, expr)
 
+    def retract(self, facts: list[object]) -> None:
+        for fact in facts:
+            del self.facts[fact]
+
     def peek(self, frame: Frame, expr: t.Expr) -> Value:
         """The value of a plain expression, with no effect on facts or on the environment."""
         facts, env, loads, age = dict(self.facts), dict(frame.env), list(self.loads), self.age
@@ -113,6 +128,8 @@ class Interpreter:
 
     def element(self, value: Value, text: str = "") -> Value:
         """What iterating ``value`` gives."""
+        if not value and text and _STATE_NAME.search(text):
+            return just(Key(UNKNOWN, "", text=text))
         out: Value = UNKNOWN
         for alt in value:
             obj = alt.obj
@@ -315,14 +332,17 @@ class Interpreter:
             case t.Return():
                 frame.top_call = None
                 value = self.eval(frame, stmt.value) if stmt.value is not None else UNKNOWN
-                frame.returns.append((under(value, frame.path), dict(frame.env)))
+                frame.returns.append((under(value, frame.path), dict(frame.env), self.age))
                 return False
             case t.Raise():
                 if stmt.value is not None:
                     self.eval(frame, stmt.value)
                 return False
             case t.Jump():
-                (frame.breaks if stmt.kind == "break" else frame.continues).append(dict(frame.env))
+                if stmt.kind == "break":
+                    frame.breaks.append((dict(frame.env), self.age))
+                else:
+                    frame.continues.append(dict(frame.env))
                 return False
             case t.AugAssign():
                 value = self.eval(frame, t.Bin(stmt.n, stmt.op, stmt.target, stmt.value))
@@ -332,6 +352,9 @@ class Interpreter:
                     frame.bind(path, value)
             case t.Delete():
                 for target in stmt.targets:
+                    if isinstance(target, t.Sub) and (path := t.dotted(target.value)):
+                        base, index = self.eval(frame, target.value), self.eval(frame, target.index)
+                        keys.removed(self, frame, path, base, index, frame.place(stmt))
                     if isinstance(target, t.Attr) and t.dotted(target.value) == frame.self_name:
                         define.deleted(self, frame, target)
                     path = t.dotted(target)
@@ -340,6 +363,7 @@ class Interpreter:
             case t.Assert():
                 self.eval(frame, stmt.test)
                 frame.path |= guards.conditions(stmt.test, True)
+                frame.tests = (*frame.tests, Test(stmt.test, True, frame.place(stmt)))
                 guards.refine(frame, stmt.test, True)
             case t.Match():
                 return self._match(frame, stmt)
@@ -364,6 +388,10 @@ class Interpreter:
         frame.bound_names = _names(stmt.targets)
         value = self.eval(frame, stmt.value)
         frame.bound_call = None
+        for name in frame.bound_names:
+            if name and "state_dict" in self.usage(frame).words and not _mentions(stmt.value, name):
+                frame.env = frozen(frame.env, name)
+        snapshots.model_kept(self, frame, stmt, value)
         for target in stmt.targets:
             self.assign(frame, target, value, stmt)
 
@@ -374,7 +402,8 @@ class Interpreter:
         env, path, tests = frame.env, frame.path, frame.tests
         bodies = {True: stmt.body, False: stmt.orelse}
         unwraps = {truth: guards.unwrapped_paths(body) for truth, body in bodies.items()}
-        ends: dict[bool, tuple[bool, Env]] = {}
+        ends: dict[bool, tuple[bool, Env, int]] = {}
+        age = self.age
         then = {truth: guards.conditions(stmt.test, truth) for truth in bodies}
         frame.conditional += 1
         for truth, body in bodies.items():
@@ -384,11 +413,14 @@ class Interpreter:
             guards.refine(frame, stmt.test, truth)
             if body or not dead:
                 guards.drop_wrapped(frame, unwraps[not truth] - unwraps[truth] if body else frozenset())
+            self.age = age
             alive = False if dead else self.block(frame, body)
-            ends[truth] = (alive, frame.env)
+            ends[truth] = (alive, frame.env, self.age)
         frame.conditional -= 1
         frame.path, frame.tests = path, tests
-        alive = {truth for truth, (ok, _) in ends.items() if ok}
+        self.age = max(end[2] for end in ends.values())
+        ends = {truth: (ok, shift_env(end, self.age - at), at) for truth, (ok, end, at) in ends.items()}
+        alive = {truth for truth, end in ends.items() if end[0]}
         if alive == {True, False}:
             frame.env = join_envs(ends[True][1], ends[False][1], then[True], then[False])
             return True
@@ -411,12 +443,16 @@ class Interpreter:
         iterated = self.eval(frame, stmt.iter if isinstance(stmt, t.For) else stmt.test)
         before = dict(frame.env)
         frame.loops = (*frame.loops, frame.place(stmt))
+        self.loop_starts[frame.place(stmt)] = (stmt, self.age)
         rounds = 2 if "state_dict" in stmt.words else 1
         frame.breaks = []
         for _ in range(rounds):
             frame.continues = []
             frame.tests, frame.path = tests, path
-            if isinstance(stmt, t.For):
+            if isinstance(stmt, t.While):
+                frame.tests = (*tests, Test(stmt.test, True, frame.place(stmt)))
+                guards.refine(frame, stmt.test, True)
+            else:
                 self.assign(frame, stmt.target, self.element(iterated, t.render(stmt.iter)), stmt)
             alive = self.block(frame, stmt.body)
             ends = [*frame.continues, *([frame.env] if alive else [])]
@@ -428,8 +464,10 @@ class Interpreter:
                 self.eval(frame, stmt.test)
             frame.env = dict(join_envs(frame.env, before)) if rounds == 1 else frame.env
         frame.env = dict(join_envs(frame.env, before))
-        for env in frame.breaks:
-            frame.env = dict(join_envs(frame.env, env))
+        for env, age in frame.breaks:
+            frame.env = dict(join_envs(frame.env, shift_env(env, self.age - age)))
+        if isinstance(stmt, t.While):
+            guards.refine(frame, stmt.test, False)
         forever = isinstance(stmt, t.While) and guards.constant(stmt.test) is True and not frame.breaks
         frame.loops = frame.loops[:-1]
         frame.breaks, frame.continues = outer
@@ -474,7 +512,8 @@ class Interpreter:
         for handler in stmt.handlers:
             if not _catches_runtime_error(handler.types):
                 continue
-            verdict = _handler(handler)
+            tries_next = any(isinstance(n, t.Jump | t.Return) for n in t.walk([*stmt.body, *stmt.orelse]))
+            verdict = _handler(handler, tries_next=tries_next)
             if verdict != "gone":
                 self.emit(
                     TryLoad(frame.place(stmt), load, frame.place(handler), verdict == "swallows", verdict == "retries")
@@ -518,7 +557,7 @@ def _bound(value: Value, place: Place, depth: int = 0) -> Value:
 
 
 def _names(targets: list[t.Expr]) -> tuple[str, ...]:
-    """The plain names that an assignment binds; an attribute or item counts as read ("self.x")."""
+    """The plain names that an assignment binds; "" stands for an attribute or an item."""
     out: list[str] = []
     stack = list(targets)
     while stack:
@@ -530,8 +569,12 @@ def _names(targets: list[t.Expr]) -> tuple[str, ...]:
         elif isinstance(top, t.Wrapped):
             stack.append(top.value)
         else:
-            out.append("self")
+            out.append("")  # an attribute or an item: kept for somebody to read
     return tuple(out)
+
+
+def _mentions(expr: t.Expr, name: str) -> bool:
+    return any(isinstance(n, t.Name) and n.id == name for n in t.walk(expr))
 
 
 def _catches_runtime_error(types: t.Expr | None) -> bool:
@@ -544,10 +587,10 @@ def _catches_runtime_error(types: t.Expr | None) -> bool:
 _FLAGS = ("success", "loaded", "ok", "found", "valid", "failed", "fail", "resumed", "compatible", "errors", "status")
 
 
-def _handler(handler: t.Handler) -> str:
+def _handler(handler: t.Handler, *, tries_next: bool) -> str:
     """ "gone" (raises, leaves, tells the caller), "retries" (loads again) or "swallows"."""
     for node in t.walk(list(handler.body)):
-        if isinstance(node, t.Raise | t.Return) or (isinstance(node, t.Jump) and node.kind == "continue"):
+        if isinstance(node, t.Raise | t.Return) or (isinstance(node, t.Jump) and tries_next):
             return "gone"
         if isinstance(node, t.Call):
             name = t.last_name(node.func)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import guards
 from modelint.lint import tree as t
-from modelint.lint.facts import KeyRewrite
+from modelint.lint.facts import KeyRewrite, StateWrite
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -35,6 +35,7 @@ _STATE_WORDS = re.compile(r"state|ckpt|checkpoint|weight|pretrain|param|model|(^
 RENAMES_KEY = re.compile(
     r"(translate|rename|convert|map|fix|clean|strip|remap|update)\w*_(key|name)|key_(transform|map)", re.IGNORECASE
 )
+_FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|params|(^|_)sd$|_dict$|init", re.IGNORECASE)
 _PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
 
 
@@ -45,7 +46,7 @@ def literal(expr: t.Expr | None) -> object:
 def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str, args: Args) -> Value:
     """A string method on a key: the ways to take a prefix off, and those that keep the key a key."""
     at = frame.place(node)
-    guarded = guards.anchored(frame, key.name)
+    guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
         if new == "" and isinstance(old, str) and _PREFIX.match(old) and key.rewritten is None:
@@ -82,7 +83,8 @@ def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub) -> Value:
         size = t.render(lower)
     if size is None:
         return UNKNOWN
-    return just(key._replace(rewritten=(frame.place(expr), "slice", size, guards.anchored(frame, key.name))))
+    guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
+    return just(key._replace(rewritten=(frame.place(expr), "slice", size, guarded)))
 
 
 def key_split(it: Interpreter, frame: Frame, obj: Opaque, expr: t.Sub, keys: Value) -> Value:
@@ -92,7 +94,7 @@ def key_split(it: Interpreter, frame: Frame, obj: Opaque, expr: t.Sub, keys: Val
         return UNKNOWN
     for alt in keys:
         if isinstance(alt.obj, Key):
-            guarded = guards.anchored(frame, alt.obj.name)
+            guarded = alt.obj.anchored or guards.anchored(it.usage(frame), frame, alt.obj.name)
             return just(alt.obj._replace(rewritten=(obj.place, "split", obj.detail, guarded)))
     return UNKNOWN
 
@@ -103,7 +105,11 @@ def key_lands(it: Interpreter, frame: Frame, key: Key) -> None:
         return
     place, how, text, guarded = key.rewritten
     of_state = any(isinstance(a.obj, StateDict | Checkpoint) for a in key.of)
-    of_state = of_state or bool(_STATE_WORDS.search(key.name)) or text.rstrip(".") in ("module", "_orig_mod")
+    of_state = (
+        of_state
+        or bool(_STATE_WORDS.search(key.name) or _STATE_WORDS.search(key.text))
+        or text.rstrip(".") in ("module", "_orig_mod")
+    )
     it.emit(KeyRewrite(place, how, text, guarded, True, of_state))
 
 
@@ -113,6 +119,15 @@ def key_lands(it: Interpreter, frame: Frame, key: Key) -> None:
 def filters_by_name(it: Interpreter, frame: Frame, place: Place) -> bool:
     """Is an entry kept here because its name is in the model's state dict, with no look at its shape?"""
     return name_test(it, frame) is not None and not guards.compares_shapes(frame)
+
+
+def unknown_name_test(it: Interpreter, frame: Frame) -> Place | None:
+    """The test on this path that found a key unknown to the model."""
+    tests = frame.tests
+    frame.tests = tuple(test._replace(truth=not test.truth) for test in tests)
+    found = name_test(it, frame)
+    frame.tests = tests
+    return found
 
 
 def name_test(it: Interpreter, frame: Frame) -> Place | None:
@@ -126,7 +141,7 @@ def name_test(it: Interpreter, frame: Frame) -> Place | None:
                 continue
             left = it.peek(frame, part.left)
             held = it.peek(frame, right)
-            if any(isinstance(a.obj, Key) for a in left) and _is_model_keys(held, left):
+            if any(isinstance(a.obj, Key) for a in left) and _is_model_keys(held, left, t.render(right)):
                 return test.place
     return None
 
@@ -139,11 +154,13 @@ def _parts(expr: t.Expr, truth: bool) -> list[tuple[t.Expr, bool]]:
     return [(expr, truth)]
 
 
-def _is_model_keys(held: Value, left: Value) -> bool:
+def _is_model_keys(held: Value, left: Value, text: str) -> bool:
+    if not held and _FOREIGN.search(text.split("(")[0]):
+        return any(isinstance(a.obj, Key) and _from_model(a.obj.of) for a in left)
     for alt in held:
         obj = alt.obj
         if isinstance(obj, Keys):
-            return _is_model_keys(obj.of, left)
+            return _is_model_keys(obj.of, left, obj.text)
         if isinstance(obj, DictVal) and not obj.items and not obj.source:
             # an empty dict: nothing matches at all
             return any(isinstance(a.obj, Key) and foreign(a.obj.of, "") for a in left)
@@ -158,14 +175,13 @@ def _from_model(of: Value) -> bool:
     return any(isinstance(a.obj, StateDict) for a in of)
 
 
-_FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|params|(^|_)sd$|_dict$|init", re.IGNORECASE)
-
-
 def foreign(incoming: Value, text: str) -> bool:
     """Does what is merged come out of a checkpoint, as far as value or name tell?"""
     for alt in incoming:
         obj = alt.obj
         if isinstance(obj, Checkpoint):
+            return True
+        if isinstance(obj, DictVal) and obj.filtered is not None:
             return True
         if isinstance(obj, DictVal) and (foreign(obj.source, "") or any(foreign(v, "") for _, v in obj.items)):
             return True
@@ -202,7 +218,8 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
             held = value
             if keys:
                 # an entry copied over under its own name keeps the state dict that it came from
-                same = [a.obj for k in keys if k.rewritten is None for a in k.of if isinstance(a.obj, StateDict)]
+                cut = any(k.rewritten for k in keys)
+                same = [] if cut else [a.obj for k in keys for a in k.of if isinstance(a.obj, StateDict)]
                 held = tuple(Alt(s) for s in same) if same and test is None else UNKNOWN
             known_name = name if isinstance(name, str) else None
             items = tuple((k, v) for k, v in obj.items if k != known_name or known_name is None)
@@ -219,13 +236,42 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
                 obj = obj._replace(stripped=("*",))
             elif keys and not own and any(foreign(k.of, k.text) for k in keys):
                 obj = obj._replace(merged=at, filtered=test or obj.filtered)
-            elif keys and own and test is not None:
+            elif keys and own and (test is not None or (foreign(value, "") and asks_membership(frame))):
                 obj = obj._replace(merged=at, filtered=test)
+            if keys or name is not None:
+                _unused_write(it, frame, path, obj, at)
         out.append(Alt(obj, alt.conds))
     if not base and (frame.lookup(path) is not None) and isinstance(name, str):
         return
     if out:
         frame.env[path] = tuple(out)
+
+
+def asks_membership(frame: Frame) -> bool:
+    return any(
+        isinstance(part, t.Compare) and part.ops[0][0] in ("in", "not in")
+        for test in frame.tests
+        for part, _ in _parts(test.expr, test.truth)
+    )
+
+
+def _unused_write(it: Interpreter, frame: Frame, path: str, state: StateDict, at: Place) -> None:
+    """``own[k] = v`` where nothing in the function hands ``own`` on."""
+    if "." not in path and isinstance(frame.scope, t.Def) and not it.usage(frame).escapes(path):
+        it.emit(StateWrite(at, state.path, "variable"))
+
+
+def removed(it: Interpreter, frame: Frame, path: str, base: Value, index: Value, at: Place) -> None:
+    """``del d[key]`` and ``d.pop(key)``: entries dropped for their name, or, later, for their shape."""
+    keys = [a.obj for a in index if isinstance(a.obj, Key)]
+    if not keys:
+        return
+    if guards.compares_shapes(frame):
+        it.shape_checked.update(a.obj.filtered for a in base if isinstance(a.obj, DictVal) and a.obj.filtered)
+        return
+    test = unknown_name_test(it, frame)
+    if test is not None and not any(isinstance(a.obj, StateDict) for a in base):
+        frame.env[path] = just(DictVal((), at, test, base))
 
 
 def _same_model(obj: object, state: StateDict) -> bool:

@@ -57,24 +57,27 @@ def load_state_dict(
     merged, reported = None, it.usage(frame).reports_keys(node)
     for alt in given:
         if isinstance(alt.obj, StateDict):
-            saving.used(it, frame, alt.obj, at, "loaded")
+            saving.used(it, frame, alt.obj, at, "loaded", text)
             if alt.obj.merged is not None:
                 merged = alt.obj.merged
-            if alt.obj.filtered is not None and is_model:
+            if alt.obj.filtered is not None and is_model and alt.obj.filtered not in it.shape_checked:
                 it.emit(KeyFilter(alt.obj.filtered, at))
         elif isinstance(alt.obj, DictVal) and alt.obj.filtered is not None and is_model:
+            if alt.obj.filtered in it.shape_checked:
+                continue
             it.emit(KeyFilter(alt.obj.filtered, at))
     strict = _strict(frame, args)
     result = "used"
     if node is frame.top_call:
         result = "dropped"
-    elif node is frame.bound_call and not any(it.usage(frame).reads(n) for n in frame.bound_names):
+    elif node is frame.bound_call and not any(n == "" or it.usage(frame).reads(n) for n in frame.bound_names):
         result = "unread"
     first = args.expr(0, "state_dict")
     piecemeal = isinstance(first, t.DictExpr) and len(first.items) == 1 and bool(frame.loops)
     empty = any(isinstance(a.obj, Checkpoint) and a.obj.empty_default for a in given)
+    empty = empty and (t.render(first), True) not in frame.path
     if not (own and followed_protocol(frame)):
-        fact = Load(at, text, is_model, strict, via_super, result, reported, piecemeal, empty, merged, reported)
+        fact = Load(at, text, is_model, strict, via_super, result, bool(reported), piecemeal, empty, merged, reported)
         it.emit(fact)
         if is_model:
             it.loads.append(at)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import known
 from modelint.lint import tree as t
 from modelint.lint.facts import Layer, Save, SavedModule, SavedState, Snapshot, Unsafe
+from modelint.lint.snapshots import KEPT
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -106,16 +107,17 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
                 modules.append(SavedModule(key or "", obj.cls))
             elif isinstance(obj, SelfRef) and it.project.is_module(obj.cls):
                 modules.append(SavedModule(key or "self", obj.cls.name))
-            elif isinstance(obj, Opaque) and (obj.kind in _UNSAFE_KINDS or obj.kind == "numpy"):
-                unsafe.append(Unsafe(obj.detail if obj.kind == "numpy" else obj.kind, key))
+            elif isinstance(obj, Opaque) and (obj.kind in _UNSAFE_KINDS or obj.kind in ("numpy", "optimizer")):
+                kind = {"numpy": obj.detail, "optimizer": "an optimizer object"}.get(obj.kind, obj.kind)
+                unsafe.append(Unsafe(kind, key))
+            elif isinstance(obj, Inst) and depth:
+                unsafe.append(Unsafe(f"a {obj.cls.name} object", key))
             elif isinstance(obj, DictVal) and depth < 5:
                 stack.extend((k or key, under(v, frame.path), depth + 1) for k, v in obj.items)
             elif isinstance(obj, ListVal) and depth < 5:
                 stack.extend((key, under(v, frame.path), depth + 1) for v in obj.elts)
     if states or modules or unsafe:
-        guarded = any(_RANK.search(t.render(test.expr)) for test in frame.tests) or any(
-            _RANK.search(c) for c, _ in frame.path
-        )
+        guarded = _rank_decides(frame, node)
         distributed = (
             "init_process_group" in frame.file.source.text or "DistributedDataParallel" in frame.file.source.text
         )
@@ -123,6 +125,20 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
             Save(at, sink, pickles, tuple(states), tuple(modules), tuple(dict.fromkeys(unsafe)), guarded, distributed)
         )
     return UNKNOWN
+
+
+def _rank_decides(frame: Frame, node: t.Call) -> bool:
+    """A test of the rank, a decorator that makes one, or the rank in the file's name."""
+    texts = [t.render(test.expr) for test in frame.tests] + [text for text, _ in frame.path]
+    texts += [
+        n.id if isinstance(n, t.Name) else n.attr
+        for a in node.args[1:]
+        for n in t.walk(a)
+        if isinstance(n, t.Name | t.Attr)
+    ]
+    if isinstance(frame.scope, t.Def):
+        texts += [t.render(d) for d in frame.scope.decorators]
+    return any(_RANK.search(text) for text in texts)
 
 
 def _modules_inside(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedModule]:
@@ -137,9 +153,11 @@ def _modules_inside(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedMo
     ]
 
 
-def used(it: Interpreter, frame: Frame, state: StateDict, at: Place, use: str) -> None:
+def used(it: Interpreter, frame: Frame, state: StateDict, at: Place, use: str, receiver: str = "") -> None:
     """A state dict is used: if training went on since it was taken, it was no snapshot."""
     if use == "saved" and state.loop is not None and state.loop in frame.loops:
         return  # taken and saved in one loop: meant to be fresh
+    if state.age == KEPT and (use != "loaded" or receiver != state.path):
+        return  # another method may have taken it a moment ago
     if state.age < it.age and state.copied != "copy" and state.bound is not None:
         it.emit(Snapshot(state.bound, at, use, state.copied == "cpu"))

@@ -55,8 +55,9 @@ class Frame:
         self.env: Env = {}
         self.path: Conds = NO_CONDS
         self.tests: tuple[Test, ...] = ()
-        self.returns: list[tuple[Value, Env]] = []
-        self.breaks: list[Env] = []
+        #: Returned value, environment and count of training events at each return; the same for breaks.
+        self.returns: list[tuple[Value, Env, int]] = []
+        self.breaks: list[tuple[Env, int]] = []
         self.continues: list[Env] = []
         self.closures: list[t.Def] = []
         self.conditional = 0

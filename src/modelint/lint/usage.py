@@ -23,7 +23,10 @@ class Usage:
     def __init__(self, body: list[t.Stmt]) -> None:
         self.body = body
         self._reads: Counter[str] | None = None
-        self._reports: dict[int, bool] = {}
+        self._words: frozenset[str] | None = None
+        self._assigned: dict[str, list[t.Expr]] | None = None
+        self._escapes: dict[str, bool] = {}
+        self._reports: dict[int, str] = {}
         self._modules: frozenset[str] | None = None
 
     def reads(self, name: str) -> int:
@@ -51,10 +54,45 @@ class Usage:
             self._reads = names
         return self._reads[name]
 
-    def reports_keys(self, load: t.Node) -> bool:
-        """Does the body say, by its own means and not only in another branch, which keys or how many were loaded?"""
+    @property
+    def words(self) -> frozenset[str]:
+        """Every name and attribute of the body."""
+        if self._words is None:
+            self._words = frozenset(
+                n.id if isinstance(n, t.Name) else n.attr for n in t.walk(self.body) if isinstance(n, t.Name | t.Attr)
+            )
+        return self._words
+
+    def assigned(self, name: str) -> list[t.Expr]:
+        """What plain assignments of the body bind to ``name``."""
+        if self._assigned is None:
+            self._assigned = {}
+            for node in t.walk(self.body):
+                if isinstance(node, t.Assign):
+                    for target in node.targets:
+                        if isinstance(target, t.Name):
+                            self._assigned.setdefault(target.id, []).append(node.value)
+        return self._assigned.get(name, [])
+
+    def escapes(self, name: str) -> bool:
+        """Does the dict bound to ``name`` go anywhere: into a call, a return, another name?"""
+        if name not in self._escapes:
+            met, harmless = 0, 0
+            for node in t.walk(self.body):
+                met += isinstance(node, t.Name) and node.id == name
+                harmless += sum(isinstance(e, t.Name) and e.id == name for e in _harmless(node))
+            self._escapes[name] = met > harmless
+        return self._escapes[name]
+
+    def reports_keys(self, load: t.Node) -> str:
+        """Does the body say, by its own means and not only in another branch, which keys or how many were loaded?
+
+        "refused" where it raises, "logged" where it tells, "" where it does neither.
+        """
         if load.n not in self._reports:
-            self._reports[load.n] = any(_reports(node) for part in _alongside(self.body, load.n) for node in t.walk(part))
+            nodes = [node for part in _alongside(self.body, load.n) for node in t.walk(part)]
+            refused = any(_refuses(node) for node in nodes)
+            self._reports[load.n] = "refused" if refused else "logged" if any(_reports(n) for n in nodes) else ""
         return self._reports[load.n]
 
     def used_as_module(self) -> frozenset[str]:
@@ -73,6 +111,25 @@ class Usage:
                             found.add(t.render(value))
             self._modules = frozenset(found)
         return self._modules
+
+
+def _harmless(node: t.Node) -> list[t.Expr]:
+    """The direct parts of a node from which a dict that stands there does not escape."""
+    match node:
+        case t.Sub():
+            return [node.value]
+        case t.Attr() if node.attr in ("items", "keys", "values", "get", "pop", "update"):
+            return [node.value]
+        case t.Compare():
+            return [e for _, e in node.ops]
+        case t.For() | t.For1():
+            return [node.iter]
+        case t.Assign():
+            return list(node.targets)
+        case t.Call() if t.last_name(node.func) in ("len", "list", "sorted", "set"):
+            return [a.value for a in node.args]
+        case _:
+            return []
 
 
 def _alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
@@ -117,13 +174,12 @@ def _reports(node: t.Node) -> bool:
             return False
         if any(_MISSING.search(word) for word in _words(node)):
             return True
-        for below in t.walk(node):
-            if isinstance(below, t.Call) and t.last_name(below.func) == "len" and below.args:
-                if _DICTS.search(t.render(below.args[0].value)):
-                    return True
-        return False
-    if isinstance(node, t.Assert):
-        return any(_MISSING.search(word) for word in _words(node))
+        counted = [
+            n.args[0].value for n in t.walk(node) if isinstance(n, t.Call) and t.last_name(n.func) == "len" and n.args
+        ]
+        return len(counted) > 1 or any(_DICTS.search(t.render(expr)) for expr in counted)
+    if isinstance(node, t.Bin):
+        return node.op in ("-", "^") and _is_key_set(node.left) and _is_key_set(node.right)
     if isinstance(node, t.If):
         membership = any(
             isinstance(n, t.Compare) and n.ops[0][0] in ("in", "not in") and _is_keys(n.ops[0][1])
@@ -138,6 +194,23 @@ def _reports(node: t.Node) -> bool:
                 for n in t.walk(stmt)
             )
     return False
+
+
+def _refuses(node: t.Node) -> bool:
+    """``assert fits`` and ``if len(fits) < n: raise``."""
+    if isinstance(node, t.Assert):
+        test = node.test
+        if isinstance(test, t.Call) and t.last_name(test.func) == "len" and test.args:
+            test = test.args[0].value
+        return isinstance(test, t.Name) or any(_MISSING.search(word) for word in _words(node))
+    if isinstance(node, t.If):
+        counts = any(isinstance(n, t.Call) and t.last_name(n.func) == "len" for n in t.walk(node.test))
+        return counts and any(isinstance(n, t.Raise) for n in node.body)
+    return False
+
+
+def _is_key_set(expr: t.Expr) -> bool:
+    return isinstance(expr, t.Call) and t.last_name(expr.func) in ("set", "keys", "frozenset")
 
 
 def _is_keys(expr: t.Expr) -> bool:

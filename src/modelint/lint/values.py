@@ -99,6 +99,8 @@ class Key(NamedTuple):
     name: str
     rewritten: tuple[Place, str, str, bool] | None = None
     text: str = ""
+    #: The list it comes from holds only keys whose start was looked at.
+    anchored: bool = False
 
 
 class Entry(NamedTuple):
