@@ -18,7 +18,7 @@ from modelint.lint.facts import (
     RepeatedModule,
     StateTensor,
 )
-from modelint.lint.index import ClassInfo, ClassRef, File, class_defs
+from modelint.lint.index import ClassInfo, ClassRef, File
 from modelint.lint.state import Frame
 from modelint.lint.values import DictVal, ListVal, Model, Opaque, Value, flat
 from modelint.lint.wrappers import BY_KIND
@@ -177,7 +177,7 @@ def finish(it: Interpreter, file: File, info: ClassInfo, record: Record) -> None
     """Judge what the class as a whole left unregistered."""
     if it.project.is_module(info.ref) is not True:
         return
-    methods = class_defs(info.node)
+    methods = it.project.defs(info.ref)
     _containers(it, info, record, methods)
     _parameters(it, record)
     _tensors(it, info, record, methods)
@@ -202,7 +202,7 @@ def _containers(it: Interpreter, info: ClassInfo, record: Record, methods: list[
     kept = {store.attr: store for store in reversed(record.stores) if isinstance(_only(store.value), ListVal | DictVal)}
     if not kept or record.dynamic:
         return
-    passed, direct = _passed_on(info), _direct_places(record)
+    passed, direct = _passed_on(methods), _direct_places(record)
     for attr, store in kept.items():
         if attr in record.registered or attr in passed or attr in record.deleted:
             continue
@@ -233,10 +233,10 @@ def _direct_places(record: Record) -> set[Place | None]:
     return {a.obj.place for s in record.stores for a in s.value if isinstance(a.obj, Model | Opaque)}
 
 
-def _passed_on(info: ClassInfo) -> set[str]:
+def _passed_on(methods: list[t.Def]) -> set[str]:
     """Attributes that a registering call, or a star, mentions anywhere in the class."""
     out: set[str] = set()
-    for node in t.walk(info.node):
+    for node in (n for method in methods for n in t.walk(method)):
         if isinstance(node, t.Call) and t.last_name(node.func) in _REGISTERS:
             for arg in node.args:
                 out.update(n.attr for n in t.walk(arg.value) if isinstance(n, t.Attr) and isinstance(n.value, t.Name))

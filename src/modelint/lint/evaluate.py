@@ -369,16 +369,16 @@ def f_string(it: Interpreter, frame: Frame, expr: t.FStr) -> Value:
 def if_expr(it: Interpreter, frame: Frame, expr: t.IfExp) -> Value:
     it.eval(frame, expr.test)
     env, path, tests = frame.env, frame.path, frame.tests
-    paths = guards.unwrapped_paths(expr.body), guards.unwrapped_paths(expr.orelse)
+    paths = guards.arms(expr)
     out: Value = UNKNOWN
-    for truth, branch, mine, others in ((True, expr.body, *paths), (False, expr.orelse, *reversed(paths))):
+    for truth, branch in ((True, expr.body), (False, expr.orelse)):
         conds = guards.conditions(expr.test, truth)
         if guards.contradicts(path, conds) or guards.constant(expr.test) is (not truth):
             continue
         frame.env, frame.path = dict(env), path | conds
         frame.tests = (*tests, Test(expr.test, truth, frame.place(expr)))
         guards.refine(frame, expr.test, truth)
-        guards.drop_wrapped(frame, others - mine)
+        guards.drop_wrapped(frame, paths[not truth] - paths[truth])
         value = it.eval(frame, branch)
         out = join(out, tuple(Alt(a.obj, a.conds | conds) for a in value) if len(conds) <= 3 else value)
     frame.env, frame.path, frame.tests = env, path, tests

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import calls, define, known
 from modelint.lint.keys import RENAMES_KEY
 from modelint.lint import tree as t
-from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, class_defs
+from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, definitions
 from modelint.lint.state import Env, Frame, join_envs
 from modelint.lint.usage import Usage
 from modelint.lint.snapshots import kept_over, shift, shift_env
@@ -354,15 +354,18 @@ def run_class(it: Interpreter, ref: ClassRef) -> None:
     it.heap[key] = {}
     frame = Frame(file, ref.statement, None)
     record = define.begin(it, ref, key)
-    for node in info.node.body:
-        if isinstance(node, t.Class):
-            it.later.append(ClassRef(ref.path, ref.statement, node.n, node.name))
-    own = {d.name for d in class_defs(info.node)}
+    node = it.project.node(ref)
+    if node is None:
+        return
+    for inner in node.body:
+        if isinstance(inner, t.Class):
+            it.later.append(ClassRef(ref.path, ref.statement, inner.n, inner.name))
+    own = {d.name for d in it.project.defs(ref)}
     if "__init__" not in own and (inherited := it.project.method(ref, "__init__")) is not None:
         _method(it, frame, ref, key, inherited, [], {})
     mark = it.heap_mark(key)
     run_methods(it, ref, key, inherited=False, frame=frame)
-    if it.heap_mark(key) != mark and any("state_dict" in d.words for d in class_defs(info.node)):
+    if it.heap_mark(key) != mark and any("state_dict" in d.words for d in it.project.defs(ref)):
         run_methods(it, ref, key, inherited=False, frame=frame)
     if holds_wrapped(it, key):
         run_methods(it, ref, key, inherited=True, frame=frame)
@@ -372,7 +375,7 @@ def run_class(it: Interpreter, ref: ClassRef) -> None:
 def run_methods(it: Interpreter, ref: ClassRef, key: int, *, inherited: bool, frame: Frame) -> None:
     seen: set[str] = set()
     for info in it.project.mro(ref):
-        defs = class_defs(info.node)
+        defs = it.project.defs(info.ref)
         for node in sorted(defs, key=lambda d: d.name != "__init__"):
             if node.name in seen:
                 continue
@@ -395,13 +398,13 @@ def run_file(it: Interpreter, file: File, statements: list[int]) -> None:
         for stmt in file.lowered(index):
             it.stmt(frame, stmt)
     for index in statements:
-        for stmt in _definitions(file.lowered(index)):
+        for stmt in definitions(file.lowered(index)):
             if isinstance(stmt, t.Class):
                 it.steps = min(it.steps, STEPS // 2)
-                run_class(it, ClassRef(file.path, index, stmt.n, stmt.name))
+                run_class(it, _class_ref(file, index, stmt))
             else:
                 it.steps = min(it.steps, STEPS // 2)
-                ref = FuncRef(file.path, index, stmt.n, stmt.name)
+                ref = _func_ref(file, index, stmt)
                 frame.statement = index
                 call_func(it, frame, ref, [], {})
     while it.later:
@@ -409,15 +412,16 @@ def run_file(it: Interpreter, file: File, statements: list[int]) -> None:
     del it.module_frames[file.path]
 
 
-def _definitions(stmts: list[t.Stmt]) -> list[t.Def | t.Class]:
-    out: list[t.Def | t.Class] = []
-    stack = list(reversed(stmts))
-    while stack:
-        top = stack.pop()
-        if isinstance(top, t.Def | t.Class):
-            out.append(top)
-        elif isinstance(top, t.If):
-            stack.extend(reversed([*top.body, *top.orelse]))
-        elif isinstance(top, t.Try):
-            stack.extend(reversed([*top.body, *(s for h in top.handlers for s in h.body), *top.orelse]))
-    return out
+def _class_ref(file: File, index: int, node: t.Class) -> ClassRef:
+    """The ref by which the name resolves, where this class is what the name stands for."""
+    ref = file.top(node.name)
+    if isinstance(ref, ClassRef) and ref.statement == index and file.node(ref) is node:
+        return ref
+    return ClassRef(file.path, index, node.n, node.name)
+
+
+def _func_ref(file: File, index: int, node: t.Def) -> FuncRef:
+    ref = file.top(node.name)
+    if isinstance(ref, FuncRef) and ref.statement == index and file.node(ref) is node:
+        return ref
+    return FuncRef(file.path, index, node.n, node.name)

@@ -144,6 +144,13 @@ def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> frozenset[str]:
     return frozenset(found)
 
 
+def arms(node: t.If | t.IfExp) -> dict[bool, frozenset[str]]:
+    """``unwrapped_paths`` of both arms, worked out once for each node."""
+    if node.unwraps is None:
+        node.unwraps = [unwrapped_paths(node.body), unwrapped_paths(node.orelse)]
+    return {True: node.unwraps[0], False: node.unwraps[1]}
+
+
 def drop_wrapped(frame: Frame, paths: frozenset[str]) -> None:
     """The sibling branch unwraps these: here they are taken to be bare."""
     for path in paths:

@@ -39,6 +39,10 @@ class FuncRef(NamedTuple):
     name: str
 
 
+#: Stands for the number of a definition of the top level: which one it is, its name tells.
+TOP = -1
+
+
 class Import(NamedTuple):
     """``from module import name`` (name None: the module itself)."""
 
@@ -61,10 +65,9 @@ Ref = ClassRef | FuncRef | ExtRef | ModuleRef
 
 
 class ClassInfo(NamedTuple):
-    """A class and where it stands. ``bases`` are resolved; None where a base is unknown."""
+    """A class and its bases, resolved; None where a base is unknown."""
 
     ref: ClassRef
-    node: t.Class
     bases: tuple[ClassRef | ExtRef | None, ...]
 
 
@@ -152,6 +155,8 @@ class File:
         return self._lowered[index]
 
     def node(self, ref: ClassRef | FuncRef) -> t.Def | t.Class | None:
+        if ref.n == TOP:
+            return self._top_node(ref)
         key = (ref.statement, ref.n)
         if key not in self._defs:
             for node in t.walk(self.lowered(ref.statement)):
@@ -159,26 +164,36 @@ class File:
                     self._defs[ref.statement, node.n] = node
         return self._defs.get(key)
 
+    def _top_node(self, ref: ClassRef | FuncRef) -> t.Def | t.Class | None:
+        wanted = t.Class if isinstance(ref, ClassRef) else t.Def
+        found: t.Def | t.Class | None = None
+        for node in definitions(self.lowered(ref.statement)):
+            if isinstance(node, wanted) and node.name == ref.name:
+                found = node
+        return found
+
     def top(self, name: str) -> ClassRef | FuncRef | None:
         """The class or function that the top level binds to ``name``, the last one if there are several."""
         for index in reversed(self.bound.get(name, ())):
-            stack: list[t.Stmt] = list(reversed(self.lowered(index)))
-            found: ClassRef | FuncRef | None = None
-            while stack:
-                node = stack.pop()
-                if isinstance(node, t.Class) and node.name == name:
-                    found = ClassRef(self.path, index, node.n, name)
-                elif isinstance(node, t.Def) and node.name == name:
-                    found = FuncRef(self.path, index, node.n, name)
-                elif isinstance(node, t.If | t.For | t.While):
-                    stack.extend([*node.body, *node.orelse])
-                elif isinstance(node, t.With):
-                    stack.extend(node.body)
-                elif isinstance(node, t.Try):
-                    stack.extend([*node.body, *(s for h in node.handlers for s in h.body), *node.orelse])
-            if found:
-                return found
+            node = self.definition(index, name)
+            if isinstance(node, ast.ClassDef):
+                return ClassRef(self.path, index, TOP, name)
+            if node is not None:
+                return FuncRef(self.path, index, TOP, name)
         return None
+
+    def definition(self, index: int, name: str) -> ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The ast of a class or function of the top level, those below an ``if`` or ``try`` included."""
+        found: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | None = None
+        stack: list[ast.AST] = list(reversed(self.source.statements[index].nodes))
+        while stack:
+            node = stack.pop()
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                found = node if node.name == name else found
+            elif isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.ExceptHandler):
+                for field in ("finalbody", "orelse", "handlers", "body"):
+                    stack.extend(reversed(getattr(node, field, ())))
+        return found
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -324,21 +339,42 @@ class Project:
     # --- classes ----------------------------------------------------------------------------------------------------
 
     def info(self, ref: ClassRef) -> ClassInfo | None:
+        """The bases of a class, from the ast where it stands at the top level."""
         if ref not in self._classes:
+            self._classes[ref] = None
             file = self.file(ref.path)
-            node = file.node(ref) if file else None
-            if file is None or not isinstance(node, t.Class):
-                self._classes[ref] = None
-            else:
+            names = self._base_names(file, ref) if file else None
+            if file is not None and names is not None:
                 bases: list[ClassRef | ExtRef | None] = []
-                for expr in node.bases:
-                    name = t.dotted(expr.value if isinstance(expr, t.Sub) else expr)
+                for name in names:
                     base = file.resolve(name) if name else None
-                    if base is None and name in ("object", "dict", "list", "tuple", "str", "Exception"):
+                    if base is None and name in ("object", "dict", "list", "tuple", "str", "Exception", "int", "float"):
                         base = ExtRef(f"builtins.{name}")
                     bases.append(base if isinstance(base, ClassRef | ExtRef) and base != ref else None)
-                self._classes[ref] = ClassInfo(ref, node, tuple(bases))
+                self._classes[ref] = ClassInfo(ref, tuple(bases))
         return self._classes[ref]
+
+    def _base_names(self, file: File, ref: ClassRef) -> list[str | None] | None:
+        if ref.n == TOP:
+            node = file.definition(ref.statement, ref.name)
+            if not isinstance(node, ast.ClassDef):
+                return None
+            return [ast_dotted(b.value if isinstance(b, ast.Subscript) else b) for b in node.bases]
+        lowered = file.node(ref)
+        if not isinstance(lowered, t.Class):
+            return None
+        return [t.dotted(b.value if isinstance(b, t.Sub) else b) for b in lowered.bases]
+
+    def node(self, ref: ClassRef) -> t.Class | None:
+        """The lowered class, or None where libcst refused it."""
+        file = self.file(ref.path)
+        node = file.node(ref) if file else None
+        return node if isinstance(node, t.Class) else None
+
+    def defs(self, ref: ClassRef) -> list[t.Def]:
+        """The methods of the class itself."""
+        node = self.node(ref)
+        return class_defs(node) if node else []
 
     def mro(self, ref: ClassRef) -> list[ClassInfo]:
         """The class and its bases inside the project, nearest first (depth first: a mixin diamond is rare here)."""
@@ -389,9 +425,7 @@ class Project:
             if answer:
                 return True
             open_ends |= answer is None
-        for method in info.node.body:
-            if not isinstance(method, t.Def):
-                continue
+        for method in self.defs(ref):
             for node in t.walk(method):
                 if not isinstance(node, t.Call):
                     continue
@@ -427,11 +461,28 @@ class Project:
         seen = after is None
         for info in self.mro(ref):
             if seen:
-                for node in class_defs(info.node):
+                for node in self.defs(info.ref):
                     if node.name == name:
                         return info, node
             seen = seen or info.ref == after
         return None
+
+
+def definitions(stmts: list[t.Stmt]) -> list[t.Def | t.Class]:
+    """The functions and classes of a block, those below an ``if`` or ``try`` included."""
+    out: list[t.Def | t.Class] = []
+    stack = list(reversed(stmts))
+    while stack:
+        top = stack.pop()
+        if isinstance(top, t.Def | t.Class):
+            out.append(top)
+        elif isinstance(top, t.If | t.For | t.While):
+            stack.extend(reversed([*top.body, *top.orelse]))
+        elif isinstance(top, t.With):
+            stack.extend(reversed(top.body))
+        elif isinstance(top, t.Try):
+            stack.extend(reversed([*top.body, *(s for h in top.handlers for s in h.body), *top.orelse, *top.final]))
+    return out
 
 
 def class_defs(node: t.Class) -> list[t.Def]:

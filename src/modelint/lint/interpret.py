@@ -401,7 +401,7 @@ class Interpreter:
         always = guards.constant(stmt.test)
         env, path, tests = frame.env, frame.path, frame.tests
         bodies = {True: stmt.body, False: stmt.orelse}
-        unwraps = {truth: guards.unwrapped_paths(body) for truth, body in bodies.items()}
+        unwraps = guards.arms(stmt)
         ends: dict[bool, tuple[bool, Env, int]] = {}
         age = self.age
         then = {truth: guards.conditions(stmt.test, truth) for truth in bodies}

@@ -6,6 +6,7 @@ chains of ``elif`` and of implicitly joined strings are followed in loops, and P
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,26 @@ _OPS: dict[type, str] = {
     cst.LessThan: "<", cst.LessThanEqual: "<=", cst.GreaterThan: ">", cst.GreaterThanEqual: ">=", cst.In: "in",
     cst.NotIn: "not in", cst.Is: "is", cst.IsNot: "is not", cst.And: "and", cst.Or: "or",
 }  # fmt: skip
+
+
+def _string(node: cst.SimpleString) -> str | bytes:
+    """The value of a string literal; most need no decoding, and none may print a warning."""
+    text = node.value
+    if text[0] in "\"'" and "\\" not in text:
+        quotes = 3 if text[:3] in ('"""', "'''") and len(text) >= 6 else 1
+        return text[quotes:-quotes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return node.evaluated_value
+
+
+def _number(text: str) -> float:
+    """A number that only has to differ from small integers."""
+    try:
+        return float(text.replace("_", ""))
+    except ValueError:
+        return 0.5  # hexadecimal, complex, huge
+
 
 _CONSTANTS = {"True": True, "False": False, "None": None}
 
@@ -226,11 +247,11 @@ class Lowering:
         return t.Sub(n, value, parts[0] if len(parts) == 1 else t.Seq(n, "tuple", parts))
 
     def string(self, node: cst.SimpleString) -> t.Expr:
-        return t.Const(self.number(node), node.evaluated_value)
+        return t.Const(self.number(node), _string(node))
 
     def number_(self, node: cst.Integer | cst.Float | cst.Imaginary) -> t.Expr:
         n = self.number(node)
-        return t.Const(n, node.evaluated_value if len(node.value) < 100 else 0)
+        return t.Const(n, int(node.value) if node.value.isdecimal() and len(node.value) < 19 else _number(node.value))
 
     def joined(self, node: cst.ConcatenatedString) -> t.Expr:
         n = self.number(node)

@@ -128,6 +128,7 @@ class IfExp(Expr):
     test: Expr
     body: Expr
     orelse: Expr
+    unwraps: list[frozenset[str]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -186,6 +187,8 @@ class If(Stmt):
     test: Expr
     body: list[Stmt]
     orelse: list[Stmt]
+    #: What ``guards.unwrapped_paths`` says of the two arms, once asked.
+    unwraps: list[frozenset[str]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -304,7 +307,7 @@ def children(node: Node) -> Iterator[Node]:
 
 class _Fields(dict[type, tuple[str, ...]]):
     def __missing__(self, key: type) -> tuple[str, ...]:
-        skip = {"n", "id", "attr", "keyword", "star", "kind", "op", "name", "names", "words"}
+        skip = {"n", "unwraps", "id", "attr", "keyword", "star", "kind", "op", "name", "names", "words"}
         self[key] = names = tuple(f.name for f in fields(key) if f.name not in skip)
         return names
 
