@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from modelint.diagnostics import NotAnalysed
 from modelint.lint import known
 from modelint.lint import tree as t
 from modelint.lint.lower import lower_text
+from modelint.lint.read import read_bytes
 from modelint.lint.source import Source, read_source
 
 #: Top-level packages that are never looked for in the project: what they are is known, or does not matter.
@@ -41,6 +43,11 @@ class FuncRef(NamedTuple):
 
 #: Stands for the number of a definition of the top level: which one it is, its name tells.
 TOP = -1
+
+
+_WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile|\bDDP\b")
+_WRAPS_BYTES = re.compile(_WRAPS.pattern.encode())
+_WORDS = re.compile(r"[A-Za-z_]\w*")
 
 
 class Import(NamedTuple):
@@ -264,6 +271,7 @@ class Project:
         self.overlay = dict(overlay or {})
         self._files: dict[str, File | NotAnalysed] = {}
         self._kinds: dict[str, str] = {}
+        self._wrapping: dict[str, frozenset[str]] = {}
         self._classes: dict[ClassRef, ClassInfo | None] = {}
         self._is_module: dict[ClassRef, bool | None] = {}
         self._bears: dict[ClassRef, bool | None] = {}
@@ -281,6 +289,30 @@ class Project:
     def loaded(self, path: str) -> File | None:
         found = self._files.get(path)
         return found if isinstance(found, File) else None
+
+    def wrapping_names(self, path: str) -> frozenset[str]:
+        """The top-level names of a file whose statements put on wrappers, and those that use these."""
+        if path not in self._wrapping:
+            self._wrapping[path] = frozenset()
+            file = self.file(path) if _WRAPS_BYTES.search(self.bytes(path)) else None
+            if file is not None:
+                found = {
+                    name
+                    for name, indices in file.bound.items()
+                    if any(_WRAPS.search(file.source.statements[i].text) for i in indices)
+                }
+                for name, indices in file.bound.items():
+                    if any(not found.isdisjoint(_WORDS.findall(file.source.statements[i].text)) for i in indices):
+                        found = found | {name}
+                self._wrapping[path] = frozenset(found)
+        return self._wrapping[path]
+
+    def bytes(self, path: str) -> bytes:
+        """The content of a file of the project; empty where it cannot be read."""
+        if path in self.overlay:
+            return self.overlay[path]
+        read = read_bytes(path)
+        return read if isinstance(read, bytes) else b""
 
     def kind(self, path: str) -> str:
         """ "file", "folder" or "" for nothing."""
