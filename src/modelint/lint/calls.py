@@ -81,8 +81,6 @@ def call(it: Interpreter, frame: Frame, node: t.Call) -> Value:
     args = evaluate_args(it, frame, node)
     it.watch_training(frame, node, name)
     if isinstance(func, t.Attr):
-        if name == "__init__" and (_super(receiver) or _class(receiver) or path == frame.self_name):
-            frame.init_done = True
         handled = method(it, frame, node, name, receiver, path, args)
         if handled is not None:
             return handled
@@ -93,6 +91,8 @@ def call(it: Interpreter, frame: Frame, node: t.Call) -> Value:
         found = apply(it, frame, alt.obj, node, args)
         known_callee = known_callee or found is not None
         out = join(out, found or UNKNOWN)
+    if name == "__init__":
+        frame.init_done = True  # only now: a mixin called later finds it done, the called one does not
     return out if known_callee else opaque(it, frame, node, name, args, path)
 
 
@@ -110,14 +110,6 @@ def _callee(it: Interpreter, frame: Frame, func: t.Expr, receiver: Value, path: 
     return out
 
 
-def _super(receiver: Value) -> bool:
-    return any(isinstance(a.obj, Super) for a in receiver)
-
-
-def _class(receiver: Value) -> bool:
-    return any(isinstance(a.obj, Cls | Ext) for a in receiver)
-
-
 def evaluate_args(it: Interpreter, frame: Frame, node: t.Call) -> Args:
     pos: list[Value] = []
     kw: dict[str, Value] = {}
@@ -128,7 +120,11 @@ def evaluate_args(it: Interpreter, frame: Frame, node: t.Call) -> Args:
             kw[arg.keyword] = value
         elif arg.star == "*":
             starred = True
-            pos.append(it.element(value))
+            spread = value[0].obj if len(value) == 1 else None
+            if isinstance(spread, ListVal) and spread.exact:
+                pos.extend(spread.elts)
+            else:
+                pos.append(it.element(value))
         elif arg.star == "**":
             for alt in value:
                 if isinstance(alt.obj, DictVal):
@@ -174,6 +170,9 @@ def method(
         keys.removed(it, frame, path, receiver, args.pos[0], frame.place(node))
     if name in ("copy", "get", "pop", "setdefault", "update") and isinstance(first, StateDict | Checkpoint | DictVal):
         return _dict_method(it, frame, node, name, receiver, path, args)
+    if name == "__setattr__" and path == frame.self_name and path:
+        it.module_event(frame, node, name, args)
+        return UNKNOWN
     if name in ("register_buffer", "register_parameter", "add_module", "register_module"):
         if path == frame.self_name and path:
             it.module_event(frame, node, name, args)
@@ -245,10 +244,11 @@ def apply(it: Interpreter, frame: Frame, obj: object, node: t.Call, args: Args) 
         case Ext():
             return external(it, frame, obj.dotted, node, args)
         case Func():
-            cleaned = _sanitize_call(it, frame, obj.ref.name, args)
             found = it.call_func(frame, obj.ref, args.pos, args.kw, node)
-            if cleaned is not None:
-                return cleaned
+            cleaned = _sanitize_call(it, frame, obj.ref.name, args)
+            followed = any(isinstance(a.obj, Model | StateDict | DictVal) for a in found or UNKNOWN)
+            if cleaned is not None and not followed:
+                return cleaned  # the name says what following it did not show
             return found if found is not None else opaque(it, frame, node, obj.ref.name, args, None)
         case Cls():
             return it.construct(frame, obj.ref, node, args)

@@ -99,7 +99,9 @@ def _within(expr: t.Expr | None, place: Place, at: Place) -> bool:
 
 
 def _missing_init(it: Interpreter, frame: Frame, attr: str, at: Place) -> None:
-    if frame.init_done or frame.owner is None or not isinstance(frame.scope, t.Def) or frame.scope.name != "__init__":
+    if frame.owner is None or it.project.is_module(frame.owner) is not True:
+        return  # a mixin: the class that it is mixed into decides
+    if frame.init_done or not isinstance(frame.scope, t.Def) or frame.scope.name != "__init__":
         return
     it.emit(MissingInit(frame.place(frame.scope), frame.owner.name, attr, at, _calls_init(frame.scope)))
 
@@ -281,7 +283,7 @@ def _tensors(it: Interpreter, info: ClassInfo, record: Record, methods: list[t.D
             for a in s.value
         ):
             continue
-        if first.method != "__init__" or (tensors and tensors[0].detail.endswith("grad")):
+        if (tensors and tensors[0].detail.endswith("grad")) or _UPDATERS.match(first.method):
             continue
         change = _update(attr, stores, record, methods, is_tensor=bool(tensors))
         if change is not None:
@@ -289,7 +291,7 @@ def _tensors(it: Interpreter, info: ClassInfo, record: Record, methods: list[t.D
                 at = first.place if tensors else change[0]
                 it.emit(StateTensor(at, attr, "updated", change[1], change[0]))
             continue
-        if not tensors or len(stores) > 1 or not _read_elsewhere(attr, methods):
+        if not tensors or len(stores) > 1 or first.method != "__init__" or not _read_elsewhere(attr, methods):
             continue
         makers = {x.detail.split()[-1] for x in tensors}
         if makers & known.RANDOM_MAKERS and not _TRANSIENT.search(attr):
@@ -308,7 +310,8 @@ def _update(
         method = next((m for m in methods if m.name == store.method), None)
         if method is None or not _UPDATERS.match(store.method) or store.expr is None:
             continue
-        if any(s.method == store.method and s.place < store.place for s in stores[1:]):
+        earlier = [s for s in stores if s.method == store.method and s.place < store.place]
+        if any(s.expr is not None and not _moved(attr, s.expr) for s in earlier):
             continue  # set anew earlier in the same call: transient
         if _depends_on(attr, store.expr, method) and (is_tensor or _computes_tensor(store.expr)):
             return store.place, store.method
@@ -337,13 +340,8 @@ def _computes_tensor(expr: t.Expr) -> bool:
 
 def _depends_on(attr: str, expr: t.Expr, method: t.Def) -> bool:
     """Does the new value come from the old one, through local names of the method? A cast or move is no new value."""
-    moved = expr
-    while isinstance(moved, t.Call) and isinstance(moved.func, t.Attr):
-        moved = moved.func.value
-    if t.dotted(moved) == f"self.{attr}":
-        names = {n.func.attr for n in t.walk(expr) if isinstance(n, t.Call) and isinstance(n.func, t.Attr)}
-        if names <= _MOVES:
-            return False
+    if _moved(attr, expr):
+        return False
     assigns: dict[str, list[t.Expr]] = {}
     for node in t.walk(method):
         if isinstance(node, t.Assign):
@@ -362,5 +360,15 @@ def _depends_on(attr: str, expr: t.Expr, method: t.Def) -> bool:
     return False
 
 
+def _moved(attr: str, expr: t.Expr) -> bool:
+    """``self.x.to(device)``: the same values elsewhere, or in another type or shape."""
+    inner = expr
+    while isinstance(inner, t.Call) and isinstance(inner.func, t.Attr):
+        inner = inner.func.value
+    if t.dotted(inner) != f"self.{attr}":
+        return False
+    return {n.func.attr for n in t.walk(expr) if isinstance(n, t.Call) and isinstance(n.func, t.Attr)} <= _MOVES
+
+
 def _read_elsewhere(attr: str, methods: list[t.Def]) -> bool:
-    return any(m.name == "forward" and attr in m.words for m in methods)
+    return any(m.name != "__init__" and attr in m.words for m in methods)

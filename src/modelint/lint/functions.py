@@ -16,9 +16,11 @@ from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.values import (
     UNKNOWN,
     Cls,
+    DictVal,
     Func,
     Inst,
     Key,
+    ListVal,
     Model,
     Opaque,
     SelfRef,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 FLOW_WORDS = frozenset({
     "state_dict", "load_state_dict", "save", "save_file", "dump", "DataParallel", "DistributedDataParallel", "DDP",
     "compile", "AveragedModel", "module", "_orig_mod", "Parameter", "ModuleList", "Sequential", "removeprefix", "lstrip",
-    "register_buffer", "add_module", "__init__", "model", "net", "network",
+    "register_buffer", "add_module", "__init__", "model", "net", "network", "randn", "randint", "randperm",
 })  # fmt: skip
 SMALL = 40
 STEPS = 60_000
@@ -155,7 +157,7 @@ def _method(
     if same:
         mine, theirs = frame.self_name + ".", inner.self_name + "."
         inner.env.update({theirs + p[len(mine) :]: v for p, v in frame.env.items() if p.startswith(mine)})
-        inner.init_done = frame.init_done and node.name != "__init__"
+        inner.init_done = frame.init_done
     elif node.name != "__init__":
         inner.init_done = True
     if inner.self_name and key >= 0:
@@ -253,9 +255,11 @@ def bind_params(it: Interpreter, inner: Frame, params: list[t.Param], pos: list[
     for param in params:
         value: Value = UNKNOWN
         if param.kind == "*":
+            value = just(ListVal("tuple", tuple(pos[index:]), inner.place(param)))
             index = len(pos)
         elif param.kind == "**":
-            pass
+            named = {p.name for p in params}
+            value = just(DictVal(tuple((k, v) for k, v in kw.items() if k not in named), inner.place(param)))
         elif param.name in kw:
             value = kw[param.name]
         elif param.kind == "" and index < len(pos):
@@ -279,6 +283,8 @@ def annotated(inner: Frame, param: t.Param) -> Value:
             return just(Model())
         if ref.dotted == "argparse.Namespace":
             return just(Opaque("argparse.Namespace", inner.place(param)))
+    if isinstance(ref, ClassRef) and inner.file.project.is_module(ref) is True:
+        return just(Model(cls=f"{ref.path}:{ref.name}"))
     return UNKNOWN
 
 

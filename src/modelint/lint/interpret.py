@@ -587,6 +587,14 @@ def _catches_runtime_error(types: t.Expr | None) -> bool:
 _FLAGS = ("success", "loaded", "ok", "found", "valid", "failed", "fail", "resumed", "compatible", "errors", "status")
 
 
+_RETRIES = re.compile(r"load|restore|resume", re.IGNORECASE)
+
+
+def _in_branch(body: list[t.Stmt], node: t.Node) -> bool:
+    """Does the node run only if some test of the handler came out right?"""
+    return any(isinstance(s, t.If) and any(n is node for n in t.walk([*s.body, *s.orelse])) for s in t.walk(list(body)))
+
+
 def _handler(handler: t.Handler, *, tries_next: bool) -> str:
     """ "gone" (raises, leaves, tells the caller), "retries" (loads again) or "swallows"."""
     for node in t.walk(list(handler.body)):
@@ -601,7 +609,7 @@ def _handler(handler: t.Handler, *, tries_next: bool) -> str:
                 "exit",
             ):
                 return "gone"
-            if "load" in name.lower() and not is_log(node):
+            if _RETRIES.search(name) and not is_log(node) and not _in_branch(handler.body, node):
                 return "retries"
             told = any(isinstance(n, t.Name) and n.id == handler.name for a in node.args for n in t.walk(a))
             if (

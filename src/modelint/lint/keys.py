@@ -17,6 +17,7 @@ from modelint.lint.values import (
     Entry,
     Key,
     Keys,
+    ListVal,
     Literal,
     Opaque,
     StateDict,
@@ -49,7 +50,12 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
-        if new == "" and isinstance(old, str) and _PREFIX.match(old) and key.rewritten is None:
+        if (
+            new == ""
+            and isinstance(old, str)
+            and _PREFIX.match(old)
+            and (key.rewritten is None or key.rewritten[1] == "rename")
+        ):
             cut = key._replace(rewritten=(at, "replace", old, guarded))
             if isinstance(frame.scope, t.Def) and RENAMES_KEY.search(frame.scope.name):
                 key_lands(it, frame, cut)  # what this function returns is a key
@@ -159,6 +165,9 @@ def _is_model_keys(held: Value, left: Value, text: str) -> bool:
         return any(isinstance(a.obj, Key) and _from_model(a.obj.of) for a in left)
     for alt in held:
         obj = alt.obj
+        if isinstance(obj, ListVal):
+            # set(model.state_dict().keys())
+            return any(isinstance(e.obj, Key) and _is_model_keys(e.obj.of, left, "") for v in obj.elts for e in v)
         if isinstance(obj, Keys):
             return _is_model_keys(obj.of, left, obj.text)
         if isinstance(obj, DictVal) and not obj.items and not obj.source:
@@ -240,6 +249,7 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
                 obj = obj._replace(merged=at, filtered=test)
             if keys or name is not None:
                 _unused_write(it, frame, path, obj, at)
+                obj = obj._replace(copied="copy")  # written to: no snapshot any more
         out.append(Alt(obj, alt.conds))
     if not base and (frame.lookup(path) is not None) and isinstance(name, str):
         return
