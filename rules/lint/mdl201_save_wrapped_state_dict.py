@@ -72,19 +72,22 @@ def check(fact: Save) -> Iterator[Report]:
     for state in fact.states:
         if not state.layers:
             continue
-        layer = state.layers[0]
-        prefix = (layer.child + "." if layer.child else "") + "".join(
-            x.wrapper.prefix for x in state.layers if x.child == layer.child
-        )
-        labels = " and ".join(dict.fromkeys(x.wrapper.label for x in state.layers))
-        whose = f"{state.receiver}.{layer.child}" if layer.child else state.receiver
-        inner = ".".join([whose, *(x.wrapper.child for x in state.layers if x.child == layer.child)])
+        first = state.layers[0]
+        layers = [x for x in state.layers if x.child == first.child]
+        whose = f"{state.receiver}.{first.child}" if first.child else state.receiver
+        prefix = (first.child + "." if first.child else "") + "".join(x.wrapper.prefix for x in layers)
+        labels = " and ".join(dict.fromkeys(x.wrapper.label for x in layers))
+        inner = whose
+        for layer in layers:
+            child = layer.wrapper.child
+            inner = f'getattr({inner}, "{child}", {inner})' if state.conditional else f"{inner}.{child}"
         saved = ((fact.place, "saved here"),) if fact.place != state.place else ()
         yield Report(
             state.place,
-            f"{whose} may be wrapped ({labels}): '{prefix}' is written into its keys, and a plain model will not load them",
-            f"save {inner}.state_dict()" if not layer.child else f"unwrap it before saving: {inner}",
-            (*((x.place, "wrapped here") for x in state.layers), *saved),
+            f"{whose} {'may be' if state.conditional else 'is'} wrapped ({labels}): "
+            f"'{prefix}' is written into its keys, and a plain model will not load them",
+            f"unwrap it before saving: {inner}" if first.child else f"save {inner}.state_dict()",
+            (*((x.place, "wrapped here") for x in layers), *saved),
         )
 
 

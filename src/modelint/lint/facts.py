@@ -25,6 +25,8 @@ class SavedState(NamedTuple):
     place: Place
     receiver: str
     layers: tuple[Layer, ...]
+    #: On some path the model is bare.
+    conditional: bool = False
 
 
 class SavedModule(NamedTuple):

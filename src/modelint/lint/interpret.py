@@ -363,7 +363,7 @@ class Interpreter:
             case t.Assert():
                 self.eval(frame, stmt.test)
                 frame.path |= guards.conditions(stmt.test, True)
-                frame.tests = (*frame.tests, Test(stmt.test, True, frame.place(stmt)))
+                frame.tests = (*frame.tests, Test(stmt.test, True, frame.place(stmt), asserted=True))
                 guards.refine(frame, stmt.test, True)
             case t.Match():
                 return self._match(frame, stmt)

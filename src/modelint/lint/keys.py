@@ -139,7 +139,7 @@ def unknown_name_test(it: Interpreter, frame: Frame) -> Place | None:
 def name_test(it: Interpreter, frame: Frame) -> Place | None:
     """The test on this path that asks whether a key is known to a model (or, of a model's key, to a checkpoint)."""
     for test in frame.tests:
-        for part, truth in _parts(test.expr, test.truth):
+        for part, truth in () if test.asserted else _parts(test.expr, test.truth):
             if not isinstance(part, t.Compare) or len(part.ops) != 1:
                 continue
             op, right = part.ops[0]

@@ -99,7 +99,7 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
                 source = [a.obj for a in obj.of if isinstance(a.obj, StateDict)]
                 obj = source[0] if source and depth else obj
             if isinstance(obj, StateDict):
-                found = SavedState(obj.place, obj.path, layers(it, frame, obj))
+                found = SavedState(obj.place, obj.path, layers(it, frame, obj), bool(alt.conds))
                 if found not in states:
                     states.append(found)
                 used(it, frame, obj, at, "saved")
@@ -116,6 +116,8 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
                 stack.extend((k or key, under(v, frame.path), depth + 1) for k, v in obj.items)
             elif isinstance(obj, ListVal) and depth < 5:
                 stack.extend((key, under(v, frame.path), depth + 1) for v in obj.elts)
+    bare = {s.place for s in states if not s.layers}
+    states = [s._replace(conditional=s.conditional or s.place in bare) for s in states]
     if states or modules or unsafe:
         guarded = _rank_decides(frame, node)
         distributed = (

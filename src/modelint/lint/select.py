@@ -179,11 +179,22 @@ def _candidate(file: File, cls: ast.ClassDef) -> bool:
         if method.name == "forward" and _makes_modules(file, method):
             return True
         updates = method.name == "forward" or "update" in method.name or "step" in method.name or "queue" in method.name
-        for stmt in _statements(method.body):
+        simple = _statements(method.body)
+        local = {
+            target.id
+            for stmt in simple
+            if isinstance(stmt, ast.Assign) and _container(stmt.value)
+            for target in stmt.targets
+            if isinstance(target, ast.Name)
+        }
+        for stmt in simple:
             if isinstance(stmt, ast.Assign | ast.AnnAssign) and stmt.value is not None:
                 targets = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target]
                 for target in targets:
-                    if _on_self(target) and _suspicious(stmt.value, updates):
+                    if _on_self(target) and (
+                        _suspicious(stmt.value, updates)
+                        or (isinstance(stmt.value, ast.Name) and stmt.value.id in local)
+                    ):
                         return True
             elif (
                 isinstance(stmt, ast.Expr)
@@ -218,6 +229,12 @@ def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
         else:
             out.append(stmt)
     return out
+
+
+def _container(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in _CONTAINER_CALLS
+    return isinstance(value, _CONTAINER_NODES)
 
 
 def _on_self(target: ast.expr) -> bool:

@@ -19,6 +19,8 @@ class Test(NamedTuple):
     expr: t.Expr
     truth: bool
     place: Place
+    #: An assertion: it keeps no entry out, it raises.
+    asserted: bool = False
 
 
 class Frame:
