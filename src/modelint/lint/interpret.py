@@ -420,14 +420,14 @@ class Interpreter:
         frame.path, frame.tests = path, tests
         self.age = max(end[2] for end in ends.values())
         ends = {truth: (ok, shift_env(end, self.age - at), at) for truth, (ok, end, at) in ends.items()}
-        alive = {truth for truth, end in ends.items() if end[0]}
-        if alive == {True, False}:
+        reached = {truth for truth, end in ends.items() if end[0]}
+        if reached == {True, False}:
             frame.env = join_envs(ends[True][1], ends[False][1], then[True], then[False])
             return True
-        if not alive:
+        if not reached:
             frame.env = env
             return False
-        (truth,) = alive
+        (truth,) = reached
         frame.env = ends[truth][1]
         if always is None and bodies[not truth]:
             # the other branch left: what it tested holds for the rest of this block

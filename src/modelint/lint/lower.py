@@ -242,7 +242,7 @@ class Lowering:
             s = element.slice
             if isinstance(s, cst.Index):
                 parts.append(self.expr(s.value))
-            else:
+            elif isinstance(s, cst.Slice):
                 parts.append(t.Slice(self.number(s), self.optional(s.lower), self.optional(s.upper)))
         return t.Sub(n, value, parts[0] if len(parts) == 1 else t.Seq(n, "tuple", parts))
 
@@ -271,7 +271,7 @@ class Lowering:
         for p in node.parts:
             if isinstance(p, cst.FormattedStringExpression):
                 parts.append(self.expr(p.expression))
-            else:
+            elif isinstance(p, cst.FormattedStringText):
                 parts.append(t.Const(self.number(p), p.value))
         return t.FStr(n, parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from contextlib import AbstractContextManager
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -35,9 +36,9 @@ class _Recorder(CodegenState):
         if id(node) in self.wanted:
             self.begun[id(node)] = self.length
 
-    def record_syntactic_position(
+    def record_syntactic_position(  # type: ignore[override]  # libcst asks for no more than a context manager
         self, node: cst.CSTNode, *, start_node: cst.CSTNode | None = None, end_node: cst.CSTNode | None = None
-    ) -> object:
+    ) -> AbstractContextManager[None]:
         return _Region(self, node)
 
     def after_codegen(self, node: cst.CSTNode) -> None:
@@ -46,7 +47,7 @@ class _Recorder(CodegenState):
             self.spans.setdefault(number, (self.begun[id(node)], self.length))
 
 
-class _Region:
+class _Region(AbstractContextManager[None]):
     """libcst marks the part of a statement without its leading lines and decorators: that part is the span."""
 
     def __init__(self, state: _Recorder, node: cst.CSTNode) -> None:
@@ -72,8 +73,8 @@ def spans(file: File, statement: int, nodes: list[int]) -> dict[int, Span]:
     state = _Recorder(wanted, module.default_indent, module.default_newline)
     module._codegen(state)
     starts = [0]
-    for line in part.text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
+    for text in part.text.split("\n"):
+        starts.append(starts[-1] + len(text) + 1)
     out: dict[int, Span] = {}
     for number, (begin, end) in state.spans.items():
         while end > begin and part.text[end - 1 : end] in ("\n", " ", "\t"):

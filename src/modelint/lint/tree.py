@@ -1,7 +1,7 @@
 """The lowered tree: what the interpreter needs of a libcst statement, and nothing else.
 
 Every node carries ``n``, its number in the order in which ``lower`` met the libcst nodes of one top-level statement.
-The number is all that a fact keeps of a position; ``places`` turns it into lines and columns when a diagnostic needs them.
+The number is all that a fact keeps of a position; ``places`` turns it into lines and columns where a diagnostic stands.
 """
 
 from __future__ import annotations

@@ -7,14 +7,23 @@ from collections import Counter
 
 from modelint.lint import tree as t
 
-_LOGS = re.compile(r"^(print|log|info|warn|warning|debug|error|exception|critical|write|echo|secho|msg|rprint|print_log|"
-                   r"log_\w+|print_\w+|logging|\w*logger\w*|add_text|assert\w*|fail)$", re.IGNORECASE)  # fmt: skip
-_MISSING = re.compile(r"missing|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|"
-                      r"transferred|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|"
-                      r"extra_keys|lost_keys|ignored_keys|not in model|not_in_model", re.IGNORECASE)  # fmt: skip
+_LOGS = re.compile(
+    r"^(print|log|info|warn|warning|debug|error|exception|critical|write|echo|secho|msg|rprint|print_log|log_\w+"
+    r"|print_\w+|logging|\w*logger\w*|add_text|assert\w*|fail)$",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(
+    r"missing|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
+    r"|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|extra_keys|lost_keys|ignored_keys"
+    r"|not in model|not_in_model",
+    re.IGNORECASE,
+)
 _DICTS = re.compile(r"dict|ckpt|checkpoint|weight|param|csd|keys|pretrain|state", re.IGNORECASE)
-_CHECKER = re.compile(r"(missing|unexpected|mismatch|differ|diff_|compare|check|report|verify|validate)\w*(key|load|state|weight)"
-                      r"|(key|load|state|weight)\w*(missing|diff|mismatch|compare|report|verify)", re.IGNORECASE)  # fmt: skip
+_CHECKER = re.compile(
+    r"(missing|unexpected|mismatch|differ|diff_|compare|check|report|verify|validate)\w*(key|load|state|weight)"
+    r"|(key|load|state|weight)\w*(missing|diff|mismatch|compare|report|verify)",
+    re.IGNORECASE,
+)
 
 
 class Usage:
