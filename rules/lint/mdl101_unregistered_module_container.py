@@ -68,7 +68,8 @@ def check(fact: PlainContainer) -> Iterator[Report]:
     )
     yield Report(
         fact.place,
-        f"self.{fact.attr} keeps {held} in a plain {fact.kind}: their weights never reach state_dict(), parameters() or .to()",
+        f"self.{fact.attr} keeps {held} in a plain {fact.kind}: "
+        "their weights never reach state_dict(), parameters() or .to()",
         f"use {better}; the new keys are missing from files saved before",
     )
 

@@ -58,7 +58,10 @@ from modelint.rule import Report, Rule
 
 def check(fact: LateModule) -> Iterator[Report]:
     if fact.attr is not None and fact.guarded:
-        message = f"{fact.cls} is made inside forward(): its keys exist only after the first call, and a fresh model refuses them"
+        message = (
+            f"{fact.cls} is made inside forward(): its keys exist only after the first call, "
+            "and a fresh model refuses them"
+        )
     else:
         message = f"{fact.cls} is made anew inside forward(): its weights are random at every call and never saved"
     yield Report(fact.place, message, "make it in __init__ (or use a Lazy module) and call it in forward()")

@@ -57,7 +57,8 @@ def check(fact: CompiledChild) -> Iterator[Report]:
     if fact.wrapper.kind == "compile":
         yield Report(
             fact.place,
-            f"torch.compile() kept in self.{fact.attr} puts '_orig_mod.' into this model's keys; without it they differ",
+            f"torch.compile() kept in self.{fact.attr} puts '_orig_mod.' into this model's keys: "
+            "a model that is not compiled refuses the file",
             f"compile in place: self.{fact.attr}.compile()",
         )
         return

@@ -50,7 +50,8 @@ def check(fact: Save) -> Iterator[Report]:
         what = f"the model under {key!r}" if key and key != "self" else "the whole model"
         yield Report(
             fact.place,
-            f"{what} is pickled: torch.load refuses it by default since 2.6, and it breaks when its class moves or changes",
+            f"{what} is pickled: torch.load refuses it by default since 2.6, "
+            "and it breaks when its class moves or changes",
             "save model.state_dict() and build the model before loading",
         )
 

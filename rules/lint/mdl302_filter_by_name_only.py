@@ -53,7 +53,8 @@ from modelint.rule import Report, Rule
 def check(fact: KeyFilter) -> Iterator[Report]:
     yield Report(
         fact.place,
-        "checkpoint filtered by key name alone: a changed shape still raises, and names that match nothing vanish silently",
+        "checkpoint filtered by key name alone: a changed shape still raises, "
+        "and names that match nothing vanish silently",
         "load with strict=False and check missing_keys and unexpected_keys; compare shapes where heads may differ",
         ((fact.loaded_at, "loaded here"),),
     )

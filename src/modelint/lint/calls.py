@@ -173,12 +173,10 @@ def method(
     if name == "__setattr__" and path == frame.self_name and path:
         it.module_event(frame, node, name, args)
         return UNKNOWN
-    if name in ("register_buffer", "register_parameter", "add_module", "register_module"):
-        if path == frame.self_name and path:
-            it.module_event(frame, node, name, args)
-            return just(
-                Opaque("register-result", frame.place(node), name + " " + (literal_str(args.get(0, "name")) or ""))
-            )
+    if name in ("register_buffer", "register_parameter", "add_module", "register_module") and path == frame.self_name:
+        it.module_event(frame, node, name, args)
+        given = literal_str(args.get(0, "name")) or ""
+        return just(Opaque("register-result", frame.place(node), f"{name} {given}"))
     return None
 
 

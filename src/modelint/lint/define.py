@@ -166,8 +166,10 @@ _TRANSIENT = re.compile(
 _UPDATERS = re.compile(
     r"^(forward|update\w*|_update\w*|training_step|step|train_step|_momentum\w*|_dequeue\w*|\w*enqueue\w*)$"
 )
-_MOVES = frozenset({"to", "type_as", "cuda", "cpu", "float", "half", "double", "type", "expand", "view", "repeat", "clone",
-                    "detach", "contiguous", "unsqueeze", "squeeze", "reshape", "bfloat16", "requires_grad_"})  # fmt: skip
+_MOVES = frozenset({
+    "to", "type_as", "cuda", "cpu", "float", "half", "double", "type", "expand", "view", "repeat", "clone", "detach",
+    "contiguous", "unsqueeze", "squeeze", "reshape", "bfloat16", "requires_grad_",
+})  # fmt: skip
 _IN_PLACE = re.compile(r"^(copy|add|mul|sub|div|lerp|addcmul|addcdiv|index_add|index_copy|scatter|fill|zero|sqrt)_$")
 _REGISTERS = frozenset({
     "ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "add_module", "register_module",

@@ -1,20 +1,20 @@
-"""The lint engine: files in, diagnostics out. Data flows source -> facts -> reports -> diagnostics."""
+"""The lint engine: files in, diagnostics out. Data flows source -> facts -> reports -> diagnostics.
+
+What a file gives depends on that file and on those it was looked up in, never on which others were asked for:
+so it can be kept in the cache, and worked out in any process. What was asked for is applied afterwards.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modelint import catalogue
-from modelint.diagnostics import Diagnostic, NotAnalysed, Related, Severity, Span
-from modelint.lint.index import Project
-from modelint.lint.interpret import Interpreter
-from modelint.lint.places import spans
-from modelint.lint.triage import worth_parsing
-from modelint.rule import Place, Report, Rule
+from modelint.diagnostics import Diagnostic, NotAnalysed, Related, Span
 
 if TYPE_CHECKING:
     from modelint.cache import Cache
+    from modelint.lint.analyse import FileRun
 
 
 class LintRun(NamedTuple):
@@ -26,15 +26,8 @@ class LintRun(NamedTuple):
     preview: set[Diagnostic]
 
 
-class Found(NamedTuple):
-    """One report with its rule, before positions are known."""
-
-    rule: Rule
-    report: Report
-
-
-class FileRun(NamedTuple):
-    """What interpreting one file gave: reports (also in files that it imports), and what could not be looked at."""
+class Result(NamedTuple):
+    """What one file gave: diagnostics (those in files that it imports, too), and what could not be looked at."""
 
     diagnostics: list[tuple[Diagnostic, bool]]
     not_analysed: list[NotAnalysed]
@@ -53,84 +46,100 @@ def lint_files(
 
     Raises nothing for bad input: what cannot be looked at stands in ``not_analysed``.
     """
-    project = Project(root, overlay)
-    asked = frozenset(files)
-    runs = [lint_file(project, path, asked, triage=triage) for path in files]
-    return gather(runs, len(files))
+    results: dict[str, Result] = {}
+    contents: dict[str, bytes] = {}
+    if cache is not None:
+        for path in files:
+            if (data := _content(path, overlay)) is not None:
+                payload = cache.get(path, data)
+                if payload is None:
+                    contents[path] = data
+                else:
+                    results[path] = _unpacked(payload)
+    pending = [path for path in files if path not in results]
+    for path, run in zip(pending, _analysed(pending, root, jobs, overlay, triage), strict=True):
+        results[path] = Result(run.diagnostics, run.not_analysed)
+        if cache is not None and path in contents and run.consulted:
+            depends = dict(run.consulted)
+            if cache.digest(contents[path]) == depends.pop(path, None):
+                cache.put(path, contents[path], depends, _packed(results[path]))
+    return gather((results[path] for path in files), frozenset(files))
 
 
-def gather(runs: Iterable[FileRun], files: int) -> LintRun:
-    """Put the runs of all files together: one defect is one diagnostic, however many files lead to it."""
+def _content(path: str, overlay: Mapping[str, bytes] | None) -> bytes | None:
+    from modelint.lint.read import read_bytes
+
+    read = (overlay or {}).get(path)
+    found = read_bytes(path) if read is None else read
+    return found if isinstance(found, bytes) else None
+
+
+def _analysed(
+    paths: list[str], root: str, jobs: int, overlay: Mapping[str, bytes] | None, triage: bool
+) -> Iterable[FileRun]:
+    """The run of each path, in order, in as many processes."""
+    if not paths:
+        return
+    from modelint.lint.analyse import Analyser, FileRun  # libcst, only now
+    from modelint.lint.index import Project
+    from modelint.parallel import Died, map_forked
+
+    analyser = Analyser(Project(root, overlay), triage=triage)  # each worker goes on with its own copy
+    sizes = [os.path.getsize(path) if os.path.exists(path) else 0 for path in paths]
+    for path, run in zip(paths, map_forked(analyser.run, paths, jobs, sizes), strict=True):
+        yield FileRun([], [NotAnalysed(path, run.reason)], {}) if isinstance(run, Died) else run
+
+
+# --- what was asked for -----------------------------------------------------------------------------------------------
+
+
+def gather(results: Iterable[Result], asked: frozenset[str]) -> LintRun:
+    """Put the results of all files together: one defect is one diagnostic, however many files lead to it."""
     found: dict[tuple[str, str, Span], tuple[Diagnostic, bool]] = {}
     not_analysed: dict[NotAnalysed, None] = {}
-    for run in runs:
-        for diagnostic, preview in run.diagnostics:
+    for result in results:
+        for raw, preview in result.diagnostics:
+            diagnostic = moved(raw, asked)
+            if diagnostic is None:
+                continue
             key = (diagnostic.code, diagnostic.path, diagnostic.span)
             old = found.get(key)
             if old is None or (old[1] and not preview):
                 found[key] = (diagnostic, preview)
-        not_analysed.update(dict.fromkeys(run.not_analysed))
+        not_analysed.update(dict.fromkeys(result.not_analysed))
     ordered = sorted(found.values(), key=lambda pair: (pair[0].path, pair[0].span, pair[0].code))
-    return LintRun([d for d, _ in ordered], list(not_analysed), files, {d for d, preview in ordered if preview})
+    preview = {diagnostic for diagnostic, wide in ordered if wide}
+    return LintRun([diagnostic for diagnostic, _ in ordered], list(not_analysed), len(asked), preview)
 
 
-def lint_file(project: Project, path: str, asked: frozenset[str], *, triage: bool) -> FileRun:
-    loaded = project.load(path)
-    if isinstance(loaded, NotAnalysed):
-        return FileRun([], [loaded])
-    statements = worth_parsing(loaded) if triage else [s.index for s in loaded.source.statements]
-    interpreter = Interpreter(project)
-    interpreter.run(loaded, statements)
-    reports = judge(interpreter.facts)
-    diagnostics = locate(project, reports, asked)
-    return FileRun(diagnostics, [*loaded.source.skipped, *loaded.refused])
+def moved(diagnostic: Diagnostic, asked: frozenset[str]) -> Diagnostic | None:
+    """The diagnostic where it can be read: in another file than those asked for, it moves to its first related place
+    in one of them; None where there is none."""
+    if diagnostic.path in asked:
+        return diagnostic
+    other = next((place for place in diagnostic.related if place.path in asked), None)
+    if other is None:
+        return None
+    reached = Related(diagnostic.path, diagnostic.span, "reached here")
+    rest = (place for place in diagnostic.related if place[:2] != other[:2])
+    return diagnostic._replace(path=other.path, span=other.span, related=(reached, *rest))
 
 
-def judge(facts: Iterable[object]) -> list[Found]:
-    """Give each fact to the rules that asked for its type."""
-    by_type: dict[type, list[Rule]] = {}
-    for rule in catalogue.rules():
-        for fact_type in rule.facts:
-            by_type.setdefault(fact_type, []).append(rule)
-    return [
-        Found(rule, report) for fact in facts for rule in by_type.get(type(fact), ()) for report in rule.check(fact)
-    ]
+# --- as the cache keeps it --------------------------------------------------------------------------------------------
 
 
-def locate(project: Project, found: list[Found], asked: frozenset[str]) -> list[tuple[Diagnostic, bool]]:
-    """Turn reports into diagnostics in files that were asked for.
+def _packed(result: Result) -> list[Any]:
+    """As JSON can hold it; lint diagnostics carry no fix, model or drift."""
+    return [[[*each[:8], preview] for each, preview in result.diagnostics], result.not_analysed]
 
-    A report whose place is in another file moves to its first related place in a file that was asked for.
-    """
-    moved: list[Found] = []
-    for rule, report in found:
-        if report.at.path not in asked:
-            other = next((r for r in report.related if r[0].path in asked), None)
-            if other is None:
-                continue
-            report = report._replace(
-                at=other[0], related=((report.at, "reached here"), *(r for r in report.related if r != other))
-            )
-        moved.append(Found(rule, report))
-    wanted: dict[tuple[str, int], set[int]] = {}
-    for _, report in moved:
-        for place in (report.at, *(p for p, _ in report.related)):
-            wanted.setdefault((place.path, place.statement), set()).add(place.node)
-    where: dict[Place, Span] = {}
-    for (path, statement), nodes in wanted.items():
-        file = project.file(path)
-        if file is not None:
-            for node, span in spans(file, statement, sorted(nodes)).items():
-                where[Place(path, statement, node)] = span
-    out: list[tuple[Diagnostic, bool]] = []
-    for rule, report in moved:
-        span = where.get(report.at, Span(1, 1, 1, 1))
-        related = tuple(Related(p.path, where[p], text) for p, text in report.related if p in where and p != report.at)
-        severity: Severity = report.severity or rule.severity
-        out.append(
-            (
-                Diagnostic(rule.code, rule.name, severity, report.message, report.at.path, span, report.help, related),
-                report.preview,
-            )
-        )
-    return out
+
+def _unpacked(payload: Any) -> Result:
+    diagnostics, not_analysed = payload
+    return Result([_diagnostic(*each) for each in diagnostics], [NotAnalysed(*each) for each in not_analysed])
+
+
+def _diagnostic(
+    code: str, name: str, severity: Any, message: str, path: str, span: Any, advice: str, related: Any, preview: bool
+) -> tuple[Diagnostic, bool]:
+    others = tuple(Related(where, Span(*place), text) for where, place, text in related)
+    return Diagnostic(code, name, severity, message, path, Span(*span), advice, others), preview

@@ -20,7 +20,7 @@ class Layer(NamedTuple):
 
 
 class SavedState(NamedTuple):
-    """A state dict that reaches a file: the ``state_dict()`` call, the receiver's text, the wrappers that leave prefixes."""
+    """A state dict that reaches a file: the ``state_dict()`` call, the receiver's text, the wrappers left on."""
 
     place: Place
     receiver: str
@@ -124,7 +124,7 @@ class StateWrite(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A live state dict is kept while training goes on, then used at ``used_at``. ``cpu``: each value went through .cpu()."""
+    """A live state dict is kept while training goes on, then used at ``used_at``. ``cpu``: its values went through .cpu()."""
 
     place: Place
     used_at: Place

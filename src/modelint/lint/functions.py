@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 from modelint.lint import calls, define, known
-from modelint.lint.keys import RENAMES_KEY
 from modelint.lint import tree as t
 from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, definitions
+from modelint.lint.keys import RENAMES_KEY
+from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.state import Env, Frame, join_envs
 from modelint.lint.usage import Usage
-from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.values import (
     UNKNOWN,
     Cls,
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 #: A function that has none of these words and is not small cannot change what is known of weights.
 FLOW_WORDS = frozenset({
     "state_dict", "load_state_dict", "save", "save_file", "dump", "DataParallel", "DistributedDataParallel", "DDP",
-    "compile", "AveragedModel", "module", "_orig_mod", "Parameter", "ModuleList", "Sequential", "removeprefix", "lstrip",
+    "compile", "AveragedModel", "module", "_orig_mod", "Parameter", "ModuleList", "Sequential", "removeprefix",
+    "lstrip",
     "register_buffer", "add_module", "__init__", "model", "net", "network", "randn", "randint", "randperm",
 })  # fmt: skip
 SMALL = 40

@@ -525,8 +525,6 @@ def class_defs(node: t.Class) -> list[t.Def]:
         top = stack.pop()
         if isinstance(top, t.Def):
             out.append(top)
-        elif isinstance(top, t.If):
-            stack.extend(reversed([*top.body, *top.orelse]))
-        elif isinstance(top, t.Try):
+        elif isinstance(top, t.If | t.Try):
             stack.extend(reversed([*top.body, *top.orelse]))
     return out

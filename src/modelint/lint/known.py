@@ -95,7 +95,8 @@ LOSES_PARAMETER = frozenset({
 #: Tensor makers; random ones give another value at every construction.
 TENSOR_MAKERS = frozenset({
     "tensor", "zeros", "ones", "empty", "full", "arange", "linspace", "eye", "rand", "randn", "randint", "randperm",
-    "normal", "zeros_like", "ones_like", "rand_like", "randn_like", "full_like", "empty_like", "bernoulli", "from_numpy",
+    "normal", "zeros_like", "ones_like", "rand_like", "randn_like", "full_like", "empty_like", "bernoulli",
+    "from_numpy",
     "as_tensor", "logspace", "FloatTensor", "LongTensor", "Tensor", "BoolTensor", "cat", "stack", "multinomial",
 })  # fmt: skip
 RANDOM_MAKERS = frozenset({
@@ -113,8 +114,10 @@ NOT_A_MODEL = re.compile(
 TRAINS = re.compile(
     r"^(train|fit|step|finetune|fine_tune|learn|optimize|run_epoch)$|^train_|_train$|^fit_|_step$|^training"
 )
-NOT_TRAINING = re.compile(r"eval|val|test|infer|predict|print|log|zero_grad|sched|timestep|save|load|get_|set_|create|build"
-                          r"|env|writer|pbar|bar|prof|timer|meter|lr|warm|sampler|dataset|data|split|prepare|mode|start|end")  # fmt: skip
+NOT_TRAINING = re.compile(
+    r"eval|val|test|infer|predict|print|log|zero_grad|sched|timestep|save|load|get_|set_|create|build|env|writer|pbar|bar"
+    r"|prof|timer|meter|lr|warm|sampler|dataset|data|split|prepare|mode|start|end"
+)
 
 #: Values that ``torch.load`` refuses since 2.6, by what makes them.
 UNSAFE_MAKERS: dict[str, str] = {
@@ -129,6 +132,7 @@ UNSAFE_MAKERS: dict[str, str] = {
     "collections.defaultdict": "collections.defaultdict",
 }
 NUMPY_VALUES = frozenset({
-    "mean", "max", "min", "sum", "array", "zeros", "ones", "median", "std", "average", "float32", "float64", "concatenate",
+    "mean", "max", "min", "sum", "array", "zeros", "ones", "median", "std", "average", "float32", "float64",
+    "concatenate",
     "stack", "asarray", "inf_like", "arange", "linspace", "argmax", "argmin", "sqrt", "var", "percentile", "round",
 })  # fmt: skip

@@ -1,7 +1,7 @@
 """From a libcst statement to the lowered tree: the one walk over libcst nodes.
 
 Recursion is bounded: ``source`` leaves out statements whose expressions nest deeper than the evaluator bears,
-chains of ``elif`` and of implicitly joined strings are followed in loops, and Python itself limits indentation to 100 levels.
+chains of ``elif`` and of implicitly joined strings are followed in loops, and Python limits indentation to 100 levels.
 """
 
 from __future__ import annotations

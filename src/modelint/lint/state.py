@@ -27,9 +27,29 @@ class Frame:
     """One function (or module body) being interpreted."""
 
     __slots__ = (
-        "bound_call", "bound_names", "breaks", "caught", "cls", "closures", "continues", "conditional", "depth", "env",
-        "file", "init_done", "key", "loops", "owner", "parent", "path", "returns", "scope", "self_name", "statement",
-        "tests", "top_call",
+        "bound_call",
+        "bound_names",
+        "breaks",
+        "caught",
+        "closures",
+        "cls",
+        "conditional",
+        "continues",
+        "depth",
+        "env",
+        "file",
+        "init_done",
+        "key",
+        "loops",
+        "owner",
+        "parent",
+        "path",
+        "returns",
+        "scope",
+        "self_name",
+        "statement",
+        "tests",
+        "top_call",
     )  # fmt: skip
 
     def __init__(
