@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING
 
-from modelint.lint import calls, define, known
+from modelint.lint import known
 from modelint.lint import tree as t
-from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef, definitions
+from modelint.lint.index import ClassInfo, ClassRef, ExtRef, FuncRef
 from modelint.lint.keys import RENAMES_KEY
 from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.state import Env, Frame, join_envs
-from modelint.lint.usage import Usage
 from modelint.lint.values import (
     UNKNOWN,
     Cls,
@@ -31,7 +29,6 @@ from modelint.lint.values import (
     join,
     just,
 )
-from modelint.lint.wrappers import wrapper_of
 
 if TYPE_CHECKING:
     from modelint.lint.interpret import Interpreter
@@ -48,28 +45,6 @@ STEPS = 60_000
 DEPTH = 7
 #: Loads that happen inside a function so named count for a ``try`` around its call.
 _LOADS = re.compile(r"load|resume|restore|pretrain|init_weight|checkpoint", re.IGNORECASE)
-
-
-class ModuleUsage(Usage):
-    """Usage of a module body: its plain statements, and names read anywhere in the file."""
-
-    def __init__(self, file: File) -> None:
-        defs = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
-        plain = [s.index for s in file.source.statements if not isinstance(s.node, defs)]
-        super().__init__([stmt for index in plain for stmt in file.lowered(index)])
-        self._tree = file.source.tree
-        self._names: set[str] | None = None
-
-    def reads(self, name: str) -> int:
-        if self._names is None:
-            self._names = {
-                n.id for n in ast.walk(self._tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-            }
-        return int(name in self._names)
-
-
-def module_usage(file: File) -> Usage:
-    return ModuleUsage(file)
 
 
 # --- definitions met on the way ---------------------------------------------------------------------------------------
@@ -116,7 +91,7 @@ def call_method(
         if obj.key == frame.key and name != "__init__" and not isinstance(obj, Super):
             frame.init_done = True  # an unknown base may well have done it
         return UNKNOWN
-    return _method(it, frame, cls, obj.key, found, pos, kw)
+    return method(it, frame, cls, obj.key, found, pos, kw)
 
 
 def call_unbound(
@@ -130,12 +105,12 @@ def call_unbound(
     if not kinds & {"staticmethod", "classmethod"} and pos:
         for alt in pos[0]:
             if isinstance(alt.obj, SelfRef | Inst):
-                return _method(it, frame, alt.obj.cls, alt.obj.key, found, pos[1:], kw)
+                return method(it, frame, alt.obj.cls, alt.obj.key, found, pos[1:], kw)
         return UNKNOWN
-    return _method(it, frame, ref, -1, found, pos, kw)
+    return method(it, frame, ref, -1, found, pos, kw)
 
 
-def _method(
+def method(
     it: Interpreter,
     frame: Frame,
     cls: ClassRef,
@@ -208,7 +183,7 @@ def invoke(
         return None
     inner.loops = caller.loops
     bind_params(it, inner, params, pos, kw)
-    memo_key = (ident, inner.key, tuple(sorted(inner.env.items(), key=_first)), inner.path, it.heap_mark(inner.key))
+    memo_key = (ident, inner.key, tuple(sorted(inner.env.items(), key=first)), inner.path, it.heap_mark(inner.key))
     known_result = it.memo.get(memo_key)
     if known_result is not None:
         value, loads, age, self_env = known_result
@@ -231,7 +206,7 @@ def invoke(
     return value
 
 
-def _first(item: tuple[str, Value]) -> str:
+def first(item: tuple[str, Value]) -> str:
     return item[0]
 
 
@@ -317,118 +292,3 @@ def run_body(it: Interpreter, frame: Frame, node: t.Def) -> tuple[Value, Env]:
             run_body(it, inner, closure)
             it.active.pop()
     return value, env
-
-
-# --- classes ----------------------------------------------------------------------------------------------------------
-
-
-def construct(it: Interpreter, frame: Frame, ref: ClassRef, node: t.Call, args: calls.Args) -> Value:
-    for info in it.project.mro(ref):
-        for base in info.bases:
-            wrapper = wrapper_of(base.dotted) if isinstance(base, ExtRef) else None
-            if wrapper is not None:
-                return calls.wrap(it, frame, wrapper.kind, node, args)
-    if it.project.is_module(ref) is True:
-        model = Model(cls=f"{ref.path}:{ref.name}", place=frame.place(node), built=True)
-        define.built(it, frame, node, model)
-        return just(model)
-    key = it.instance((ref, tuple(args.pos), tuple(sorted(args.kw.items(), key=_first))))
-    if key is None:
-        return UNKNOWN
-    obj = Inst(ref, key)
-    fresh = key not in it.heap
-    it.heap.setdefault(key, {})
-    if fresh:
-        call_method(it, frame, obj, "__init__", args.pos, args.kw)
-        if holds_wrapped(it, key):
-            run_methods(it, ref, key, inherited=True, frame=frame)
-    return just(obj)
-
-
-def holds_wrapped(it: Interpreter, key: int) -> bool:
-    return any(isinstance(obj, Model) and obj.wraps for v in it.heap.get(key, {}).values() for obj in flat(v))
-
-
-def run_class(it: Interpreter, ref: ClassRef) -> None:
-    """Interpret a class on its own: ``__init__`` first, then the other methods with what they leave on self."""
-    info = it.project.info(ref)
-    file = it.project.file(ref.path)
-    if info is None or file is None:
-        return
-    key = it.instance((ref, "on its own", ()))
-    if key is None or key in it.heap:
-        return
-    it.heap[key] = {}
-    frame = Frame(file, ref.statement, None)
-    record = define.begin(it, ref, key)
-    node = it.project.node(ref)
-    if node is None:
-        return
-    for inner in node.body:
-        if isinstance(inner, t.Class):
-            it.later.append(ClassRef(ref.path, ref.statement, inner.n, inner.name))
-    own = {d.name for d in it.project.defs(ref)}
-    if "__init__" not in own and (inherited := it.project.method(ref, "__init__")) is not None:
-        _method(it, frame, ref, key, inherited, [], {})
-    mark = it.heap_mark(key)
-    run_methods(it, ref, key, inherited=False, frame=frame)
-    if it.heap_mark(key) != mark and any("state_dict" in d.words for d in it.project.defs(ref)):
-        run_methods(it, ref, key, inherited=False, frame=frame)
-    if holds_wrapped(it, key):
-        run_methods(it, ref, key, inherited=True, frame=frame)
-    define.finish(it, file, info, record)
-
-
-def run_methods(it: Interpreter, ref: ClassRef, key: int, *, inherited: bool, frame: Frame) -> None:
-    seen: set[str] = set()
-    for info in it.project.mro(ref):
-        defs = it.project.defs(info.ref)
-        for node in sorted(defs, key=lambda d: d.name != "__init__"):
-            if node.name in seen:
-                continue
-            seen.add(node.name)
-            if inherited and (node.name == "__init__" or "state_dict" not in node.words):
-                continue
-            _method(it, frame, ref, key, (info, node), [], {})
-        if not inherited:
-            return
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-def run_file(it: Interpreter, file: File, statements: list[int]) -> None:
-    frame = Frame(file, 0, None)
-    it.module_frames[file.path] = frame
-    for index in statements:
-        frame.statement = index
-        for stmt in file.lowered(index):
-            it.stmt(frame, stmt)
-    for index in statements:
-        for stmt in definitions(file.lowered(index)):
-            if isinstance(stmt, t.Class):
-                it.steps = min(it.steps, STEPS // 2)
-                run_class(it, _class_ref(file, index, stmt))
-            else:
-                it.steps = min(it.steps, STEPS // 2)
-                ref = _func_ref(file, index, stmt)
-                frame.statement = index
-                call_func(it, frame, ref, [], {})
-    while it.later:
-        run_class(it, it.later.pop())
-    del it.module_frames[file.path]
-
-
-def _class_ref(file: File, index: int, node: t.Class) -> ClassRef:
-    """The ref by which the name resolves, where this class is what the name stands for."""
-    ref = file.top(node.name)
-    if isinstance(ref, ClassRef) and ref.statement == index and file.node(ref) is node:
-        return ref
-    return ClassRef(file.path, index, node.n, node.name)
-
-
-def _func_ref(file: File, index: int, node: t.Def) -> FuncRef:
-    ref = file.top(node.name)
-    if isinstance(ref, FuncRef) and ref.statement == index and file.node(ref) is node:
-        return ref
-    return FuncRef(file.path, index, node.n, node.name)

@@ -9,11 +9,11 @@ from modelint.lint import tree as t
 from modelint.lint.facts import KeyFilter, Load, TorchLoad
 from modelint.lint.state import Frame
 from modelint.lint.values import (
+    UNKNOWN,
     Checkpoint,
     DictVal,
     Inst,
     Literal,
-    LoadResult,
     Model,
     Opaque,
     SelfRef,
@@ -85,7 +85,7 @@ def load_state_dict(
         for alt in receiver:
             if isinstance(alt.obj, SelfRef | Inst) and own:
                 it.call_method(frame, alt.obj, "load_state_dict", args.pos, args.kw)
-    return just(LoadResult(at))
+    return UNKNOWN
 
 
 def followed_protocol(frame: Frame) -> bool:

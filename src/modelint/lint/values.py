@@ -62,10 +62,6 @@ class Checkpoint(NamedTuple):
     empty_default: bool = False
 
 
-class LoadResult(NamedTuple):
-    place: Place
-
-
 class DictVal(NamedTuple):
     """A dict built here: known string keys, the join of the rest under None."""
 
@@ -176,7 +172,7 @@ class Super(NamedTuple):
 
 
 Obj: TypeAlias = (
-    "Model | StateDict | Checkpoint | LoadResult | DictVal | ListVal | Keys | Key | Entry | Opaque | Literal | Ext"
+    "Model | StateDict | Checkpoint | DictVal | ListVal | Keys | Key | Entry | Opaque | Literal | Ext"
     " | FileRef | Func | Cls | Inst | SelfRef | Bound | Partial | Super"
 )
 
