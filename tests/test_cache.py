@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from modelint import cache as module
-from modelint.cache import Cache, digest, engine_version, folder
+from modelint.cache import Cache, engine_version, folder
+from modelint.lint.read import digest
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelint import atomic
-from modelint.lint.read import read_bytes
+from modelint.lint.read import digest, read_bytes
 
 #: Of the shape of the cache file itself.
 _FORMAT = 1
@@ -27,11 +27,6 @@ _MAX_BYTES = 64_000_000
 _MAX_AGE = 90 * 24 * 3600
 
 Payload = Any
-
-
-def digest(data: bytes) -> str:
-    """The hash of a file's content, as the cache keeps it."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def folder() -> str | None:
@@ -102,8 +97,10 @@ class Cache:
             return None
 
     def put(self, path: str, data: bytes, dependencies: Mapping[str, str | None], payload: Payload) -> None:
-        """``dependencies``: the other project files consulted, each with its `digest`, or None where it was missing."""
+        """``dependencies``: the project files consulted, each with its `digest`, or None where it was missing."""
         depends = {self._key(each): found for each, found in dependencies.items()}
+        if depends.pop(self._key(path), digest(data)) != digest(data):
+            return  # it changed while it was analysed
         self._entries[self._key(path)] = {"hash": digest(data), "depends": depends, "payload": payload}
         self._used.add(self._key(path))
         self._changed = True

@@ -1,4 +1,4 @@
-"""One file, from source to diagnostics, and what it was looked up in. Imported only where there is something to analyse."""
+"""One file, from source to diagnostics, and what it was looked up in. Imported only where there is work for it."""
 
 from __future__ import annotations
 

@@ -59,10 +59,8 @@ def lint_files(
     pending = [path for path in files if path not in results]
     for path, run in zip(pending, _analysed(pending, root, jobs, overlay, triage), strict=True):
         results[path] = Result(run.diagnostics, run.not_analysed)
-        if cache is not None and path in contents and run.consulted:
-            depends = dict(run.consulted)
-            if cache.digest(contents[path]) == depends.pop(path, None):
-                cache.put(path, contents[path], depends, _packed(results[path]))
+        if cache is not None and path in contents:
+            cache.put(path, contents[path], run.consulted, _packed(results[path]))
     return gather((results[path] for path in files), frozenset(files))
 
 
@@ -108,8 +106,8 @@ def gather(results: Iterable[Result], asked: frozenset[str]) -> LintRun:
                 found[key] = (diagnostic, preview)
         not_analysed.update(dict.fromkeys(result.not_analysed))
     ordered = sorted(found.values(), key=lambda pair: (pair[0].path, pair[0].span, pair[0].code))
-    preview = {diagnostic for diagnostic, wide in ordered if wide}
-    return LintRun([diagnostic for diagnostic, _ in ordered], list(not_analysed), len(asked), preview)
+    wide = {diagnostic for diagnostic, is_wide in ordered if is_wide}
+    return LintRun([diagnostic for diagnostic, _ in ordered], list(not_analysed), len(asked), wide)
 
 
 def moved(diagnostic: Diagnostic, asked: frozenset[str]) -> Diagnostic | None:

@@ -9,6 +9,7 @@ from modelint.lint import classes, functions
 from modelint.lint import tree as t
 from modelint.lint.functions import STEPS
 from modelint.lint.index import ClassRef, File, FuncRef, definitions
+from modelint.lint.select import is_table
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage
 
@@ -21,7 +22,7 @@ class ModuleUsage(Usage):
 
     def __init__(self, file: File) -> None:
         defs = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
-        plain = [s.index for s in file.source.statements if not isinstance(s.node, defs)]
+        plain = [s.index for s in file.source.statements if not isinstance(s.node, defs) and not is_table(s)]
         super().__init__([stmt for index in plain for stmt in file.lowered(index)])
         self._tree = file.source.tree
         self._names: set[str] | None = None
@@ -39,6 +40,8 @@ def module_usage(file: File) -> Usage:
 
 
 def run_file(it: Interpreter, file: File, statements: list[int]) -> None:
+    if file.other_framework:
+        return
     frame = Frame(file, 0, None)
     it.module_frames[file.path] = frame
     for index in statements:

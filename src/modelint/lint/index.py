@@ -16,8 +16,9 @@ from modelint.diagnostics import NotAnalysed
 from modelint.lint import known
 from modelint.lint import tree as t
 from modelint.lint.lower import lower_text
-from modelint.lint.read import read_bytes
+from modelint.lint.read import digest, read_bytes
 from modelint.lint.source import Source, read_source
+from modelint.lint.wrappers import OTHER_FRAMEWORKS
 
 #: Top-level packages that are never looked for in the project: what they are is known, or does not matter.
 OUTSIDE = frozenset(sys.stdlib_module_names) | {
@@ -44,6 +45,9 @@ class FuncRef(NamedTuple):
 #: Stands for the number of a definition of the top level: which one it is, its name tells.
 TOP = -1
 
+
+#: Characters of source kept at hand, with their trees: ~60 bytes each.
+MOST_KEPT = 1_500_000
 
 _WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile|\bDDP\b")
 _WRAPS_BYTES = re.compile(_WRAPS.pattern.encode())
@@ -90,8 +94,9 @@ class File:
         #: Top-level name -> the statements that bind it.
         self.bound: dict[str, list[int]] = {}
         #: Project files that resolving names of this file led to, and places that were looked at in vain.
-        self.links: set[str] = set()
-        self.missing: set[str] = set()
+        self.links, self.missing = project.trail(source.path)
+        #: When somebody last asked for it.
+        self.used = 0
         self.refused: list[NotAnalysed] = []
         self._lowered: dict[int, list[t.Stmt]] = {}
         self._resolved: dict[str, Ref | None] = {}
@@ -143,6 +148,12 @@ class File:
         old = self.imports.get(name)
         if old is None or not old.module.startswith("torch"):
             self.imports[name] = value
+
+    @property
+    def other_framework(self) -> bool:
+        """Does the file use another framework, and no torch? Its state dicts follow other rules."""
+        roots = {i.module.split(".")[0] for i in [*self.imports.values(), *self.stars] if i.level == 0}
+        return "torch" not in roots and not OTHER_FRAMEWORKS.isdisjoint(roots)
 
     # --- the tree ---------------------------------------------------------------------------------------------------
 
@@ -270,6 +281,9 @@ class Project:
         self.root = root
         self.overlay = dict(overlay or {})
         self._files: dict[str, File | NotAnalysed] = {}
+        self._clock = 0
+        self._trails: dict[str, tuple[set[str], set[str]]] = {}
+        self._digests: dict[str, str | None] = {}
         self._kinds: dict[str, str] = {}
         self._wrapping: dict[str, frozenset[str]] = {}
         self._classes: dict[ClassRef, ClassInfo | None] = {}
@@ -277,10 +291,51 @@ class Project:
         self._bears: dict[ClassRef, bool | None] = {}
 
     def load(self, path: str) -> File | NotAnalysed:
-        if path not in self._files:
-            read = read_source(path, self.overlay.get(path))
-            self._files[path] = File(self, read) if isinstance(read, Source) else read
-        return self._files[path]
+        found = self._files.get(path)
+        if found is None:
+            data = self._read(path)
+            read = read_source(path, data) if isinstance(data, bytes) else data
+            self._files[path] = found = File(self, read) if isinstance(read, Source) else read
+        if isinstance(found, File):
+            self._clock += 1
+            found.used = self._clock
+        return found
+
+    def trim(self) -> None:
+        """Let go of the files used longest ago: they are read again where somebody asks for them."""
+        files = [file for file in self._files.values() if isinstance(file, File)]
+        files.sort(key=lambda file: file.used, reverse=True)
+        kept = 0
+        for file in files:
+            kept += len(file.source.text)
+            if kept > MOST_KEPT:
+                del self._files[file.path]
+
+    def trail(self, path: str) -> tuple[set[str], set[str]]:
+        """The files that resolving names of a file led to, and the places looked at in vain."""
+        return self._trails.setdefault(path, (set(), set()))
+
+    def consulted(self, path: str) -> dict[str, str | None]:
+        """The file and all that it led to, with their digests; None for what is missing."""
+        out: dict[str, str | None] = {}
+        stack = [path]
+        while stack:
+            top = stack.pop()
+            if top not in out:
+                if top not in self._digests:
+                    self._read(top)
+                out[top] = self._digests[top]
+                links, missing = self._trails.get(top, ((), ()))
+                stack.extend(links)
+                for place in missing:
+                    out.setdefault(place, None)
+        return out
+
+    def _read(self, path: str) -> bytes | NotAnalysed:
+        data = self.overlay.get(path)
+        read = read_bytes(path) if data is None else data
+        self._digests[path] = digest(read) if isinstance(read, bytes) else None
+        return read
 
     def file(self, path: str) -> File | None:
         loaded = self.load(path)
@@ -309,9 +364,7 @@ class Project:
 
     def bytes(self, path: str) -> bytes:
         """The content of a file of the project; empty where it cannot be read."""
-        if path in self.overlay:
-            return self.overlay[path]
-        read = read_bytes(path)
+        read = self._read(path)
         return read if isinstance(read, bytes) else b""
 
     def kind(self, path: str) -> str:
@@ -343,7 +396,8 @@ class Project:
                 if found:
                     return found
             else:
-                file.missing.add(os.path.join(base, parts[0] + ".py"))
+                file.missing.update(os.path.join(base, parts[0] + end) for end in (".py", "/__init__.py"))
+                file.missing.add(os.path.join(base, *parts) + ".py")
         return None
 
     def _below(self, file: File, base: str, parts: list[str]) -> str | None:

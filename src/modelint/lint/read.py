@@ -39,6 +39,13 @@ def read_bytes(path: str) -> bytes | NotAnalysed:
         os.close(handle)
 
 
+def digest(data: bytes) -> str:
+    """The hash of a file's content, as the cache keeps it."""
+    import hashlib
+
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
 def too_many_bytes(size: int) -> str:
     return f"too large: {size / 1e6:.1f} MB (limit {MAX_BYTES // 1_000_000} MB)"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import re
 
-from modelint.lint import known
-from modelint.lint.index import ClassRef, ExtRef, File, Import, ast_dotted
+from modelint.lint.index import ClassRef, File, Import
+from modelint.lint.source import Statement
+from modelint.lint.suspect import defines, repeats
 
 #: Words of a statement through which state dicts, checkpoints or wrappers go.
 _FLOW = re.compile(
@@ -32,19 +33,8 @@ _WORDS = re.compile(r"[A-Za-z_]\w*")
 _VERBS = {"torch": ("save", "load", "compile"), "pickle": ("dump",), "joblib": ("dump",), "dill": ("dump",),
           "torch_xla.core.xla_model": ("save",)}  # fmt: skip
 
-_CONTAINER_CALLS = frozenset({"list", "dict", "OrderedDict", "tuple", "set", "defaultdict"})
-_CONTAINER_NODES = (
-    ast.List,
-    ast.Dict,
-    ast.Tuple,
-    ast.Set,
-    ast.ListComp,
-    ast.DictComp,
-    ast.SetComp,
-    ast.GeneratorExp,
-    ast.BinOp,
-)
-_GROWS = frozenset({"append", "extend", "insert", "update", "add", "setdefault"})
+#: A larger table at the top level is data, whatever small calls stand in it.
+_TABLE = 1000
 
 
 def select(file: File) -> list[int]:
@@ -58,7 +48,9 @@ def select(file: File) -> list[int]:
             _TRY.search(text) and _LOADS.search(text)
         ):  # fmt: skip
             seeds.add(statement.index)
-        elif _REPEATED.search(text) or any(_defines(file, node) for node in statement.nodes):
+        elif any(defines(file, node) for node in statement.nodes) or (
+            _REPEATED.search(text) and any(repeats(file, node) for node in statement.nodes)
+        ):
             chosen.add(statement.index)
     seeds |= _through_imports(file, seeds)
     chosen |= _users(file, seeds)
@@ -115,7 +107,10 @@ def _users(file: File, seeds: set[int]) -> set[int]:
         users = {
             i
             for i, found in words.items()
-            if i not in out and not fresh.isdisjoint(found) and not _plain_module(file, i)
+            if i not in out
+            and not fresh.isdisjoint(found)
+            and not _plain_module(file, i)
+            and not _entry_point(file.source.statements[i].node, fresh)
         }
         users = {i for i in users if not isinstance(file.source.statements[i].node, ast.Import | ast.ImportFrom)}
         out |= users
@@ -131,6 +126,71 @@ def _plain_module(file: File, index: int) -> bool:
     return isinstance(ref, ClassRef) and file.project.is_module(ref) is True
 
 
+def _entry_point(node: ast.stmt, names: set[str]) -> bool:
+    """A function that only calls one of these with plain settings and gives back what it returns.
+
+    ``return _create_net("net_tiny", pretrained, **dict(depth=2, **kwargs))``: nothing is known there that is not known
+    inside, unless a setting turns strictness off or names a prefix.
+    """
+    if not isinstance(node, ast.FunctionDef) or len(node.body) > 4:
+        return False
+    returned: set[str] = set()
+    for stmt in reversed(node.body):
+        value = getattr(stmt, "value", None)
+        match stmt:
+            case ast.Return(value=ast.Name(id=name)):
+                returned.add(name)
+                continue
+            case ast.Return() | ast.Expr(value=ast.Constant()):
+                pass
+            case ast.Assign(targets=[ast.Name(id=name)]) if name in returned or not _mentions(value, names):
+                pass
+            case _:
+                return False
+        if value is not None and not _settings(value):
+            return False
+    return True
+
+
+def _mentions(node: ast.AST | None, names: set[str]) -> bool:
+    return node is not None and any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
+
+
+def _settings(value: ast.expr) -> bool:
+    """Calls of names, displays, constants and names alone; not ``strict=...``, no text that may be a prefix."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and (node.value.endswith(".") or "module" in node.value):
+                return False
+        elif isinstance(node, ast.keyword):
+            if node.arg is not None and "strict" in node.arg:
+                return False
+        elif isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Name):
+                return False
+        elif not isinstance(node, _PLAIN):
+            return False
+    return True
+
+
+_PLAIN = (ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Dict, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop,
+          ast.expr_context)  # fmt: skip
+
+
+def _binds_plainly(statement: Statement) -> bool:
+    definition = isinstance(statement.node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    return not definition and not is_table(statement)
+
+
+def is_table(statement: Statement) -> bool:
+    """A large display of settings, bare or handed to one function."""
+    node, text = statement.node, statement.text
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    if isinstance(value, ast.Call) and len(value.args) == 1 and not value.keywords:
+        value = value.args[0]
+    return len(text) > _TABLE and isinstance(value, ast.Dict | ast.List | ast.Tuple)
+
+
 def _binders(file: File, chosen: set[int]) -> set[int]:
     """Plain statements of the module body that bind what the chosen ones read."""
     out: set[int] = set()
@@ -141,166 +201,7 @@ def _binders(file: File, chosen: set[int]) -> set[int]:
             index
             for name in read & file.bound.keys()
             for index in file.bound[name]
-            if index not in chosen and index not in out
-            and not isinstance(file.source.statements[index].node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if index not in chosen and index not in out and _binds_plainly(file.source.statements[index])
         }  # fmt: skip
         out |= fresh
     return out
-
-
-# --- module classes ---------------------------------------------------------------------------------------------------
-
-
-def _defines(file: File, node: ast.stmt) -> bool:
-    """Does a class below this statement do what a rule of the define stage could report?"""
-    stack: list[ast.stmt] = [node]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, ast.ClassDef):
-            if top.bases and _candidate(file, top):
-                return True
-            stack.extend(top.body)
-        elif isinstance(top, ast.If | ast.Try):
-            stack.extend([*top.body, *top.orelse])
-        elif isinstance(top, ast.FunctionDef):
-            stack.extend(s for s in top.body if isinstance(s, ast.ClassDef))
-    return False
-
-
-def _candidate(file: File, cls: ast.ClassDef) -> bool:
-    ref = file.top(cls.name)
-    if isinstance(ref, ClassRef) and file.definition(ref.statement, cls.name) is cls:
-        if file.project.is_module(ref) is not True:
-            return False
-    grows = False
-    for method in _functions(cls.body):
-        if method.name == "__init__" and _init_candidate(method):
-            return True
-        if method.name == "forward" and _makes_modules(file, method):
-            return True
-        updates = method.name == "forward" or "update" in method.name or "step" in method.name or "queue" in method.name
-        simple = _statements(method.body)
-        local = {
-            target.id
-            for stmt in simple
-            if isinstance(stmt, ast.Assign) and _container(stmt.value)
-            for target in stmt.targets
-            if isinstance(target, ast.Name)
-        }
-        for stmt in simple:
-            if isinstance(stmt, ast.Assign | ast.AnnAssign) and stmt.value is not None:
-                targets = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target]
-                for target in targets:
-                    if _on_self(target) and (
-                        _suspicious(stmt.value, updates)
-                        or (isinstance(stmt.value, ast.Name) and stmt.value.id in local)
-                    ):
-                        return True
-            elif (
-                isinstance(stmt, ast.Expr)
-                and isinstance(stmt.value, ast.Call)
-                and isinstance(stmt.value.func, ast.Attribute)
-            ):
-                grows = grows or (stmt.value.func.attr in _GROWS and _on_self(stmt.value.func.value))
-    return grows
-
-
-def _functions(body: list[ast.stmt]) -> list[ast.FunctionDef]:
-    out: list[ast.FunctionDef] = []
-    for stmt in body:
-        if isinstance(stmt, ast.FunctionDef):
-            out.append(stmt)
-        elif isinstance(stmt, ast.If | ast.Try):
-            out.extend(_functions([*stmt.body, *stmt.orelse]))
-    return out
-
-
-def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    """All simple statements at any depth of blocks."""
-    out: list[ast.stmt] = []
-    stack = list(body)
-    while stack:
-        stmt = stack.pop()
-        if isinstance(stmt, ast.If | ast.For | ast.While | ast.With | ast.Try):
-            for field in ("body", "orelse", "finalbody"):
-                stack.extend(getattr(stmt, field, ()))
-            for handler in getattr(stmt, "handlers", ()):
-                stack.extend(handler.body)
-        else:
-            out.append(stmt)
-    return out
-
-
-def _container(value: ast.expr) -> bool:
-    if isinstance(value, ast.Call):
-        return isinstance(value.func, ast.Name) and value.func.id in _CONTAINER_CALLS
-    return isinstance(value, _CONTAINER_NODES)
-
-
-def _on_self(target: ast.expr) -> bool:
-    return isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
-
-
-def _suspicious(value: ast.expr, updates: bool) -> bool:
-    """A value that may hide weights: a plain container, a changed Parameter, a tensor, a compiled module, None."""
-    if isinstance(value, ast.Constant):
-        return False
-    if isinstance(value, ast.Name):
-        return False
-    if updates and not isinstance(value, ast.Attribute):
-        return True
-    if isinstance(value, _CONTAINER_NODES):
-        return any(isinstance(n, ast.Call | ast.Name) for n in ast.walk(value))
-    if not isinstance(value, ast.Call):
-        return any(isinstance(n, ast.Call) for n in ast.walk(value)) and not isinstance(value, ast.Compare)
-    func = value.func
-    root = func
-    while isinstance(root, ast.Attribute):
-        root = root.value
-    if isinstance(root, ast.Call):
-        return True  # a method of a call's result: nn.Parameter(...).to(...)
-    last = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    if isinstance(root, ast.Name) and root.id == "self":
-        return last.startswith(("register_", "add_module")) or not isinstance(func, ast.Attribute)
-    if last in _CONTAINER_CALLS or last in known.TENSOR_MAKERS or last in ("Variable", "compile"):
-        return True
-    return any(k.arg == "requires_grad" for k in value.keywords)
-
-
-def _init_candidate(method: ast.FunctionDef) -> bool:
-    """No call of an ``__init__``, one that comes after something else, or a default that is a call."""
-    if any(isinstance(default, ast.Call) for default in [*method.args.defaults, *method.args.kw_defaults]):
-        return True
-    for stmt in method.body:
-        if isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant):
-            continue
-        if isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call):
-            func = stmt.value.func
-            if isinstance(func, ast.Attribute) and func.attr == "__init__":
-                return False
-        if any(_on_self(t) for t in getattr(stmt, "targets", ())) and not isinstance(
-            getattr(stmt, "value", None), ast.Name | ast.Constant | ast.Attribute
-        ):
-            return True
-        if isinstance(stmt, ast.If | ast.For | ast.With | ast.Try | ast.Expr):
-            return True
-    return False
-
-
-def _makes_modules(file: File, method: ast.FunctionDef) -> bool:
-    seen: set[str] = set()
-    for node in ast.walk(method):
-        if isinstance(node, ast.Call):
-            func = node.func
-            last = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-            if last[:1].isupper() and last not in seen:
-                seen.add(last)
-                name = ast_dotted(func)
-                ref = file.resolve(name) if name else None
-                if isinstance(ref, ExtRef):
-                    cls = known.torch_nn_class(ref.dotted)
-                    if cls and cls not in known.PARAMETER_FREE:
-                        return True
-                elif isinstance(ref, ClassRef) and file.project.is_module(ref) is True:
-                    return True
-    return False

@@ -6,8 +6,9 @@ The number is all that a fact keeps of a position; ``places`` turns it into line
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(slots=True, eq=False)
@@ -289,39 +290,71 @@ class Nothing(Stmt):
     """Imports, pass, global: known already, or without effect on values."""
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """The nodes directly below ``node``, in source order."""
-    for name in _FIELDS[type(node)]:
-        value = getattr(node, name)
-        if isinstance(value, Node):
-            yield value
-        elif isinstance(value, list):
-            for item in value:
-                if isinstance(item, Node):
-                    yield item
-                elif isinstance(item, tuple):
-                    for part in item:
-                        if isinstance(part, Node):
-                            yield part
+    kind = type(node)
+    accessor = _ACCESSORS.get(kind) or _accessor(kind)
+    return accessor(node)
 
 
-class _Fields(dict[type, tuple[str, ...]]):
-    def __missing__(self, key: type) -> tuple[str, ...]:
-        skip = {"n", "unwraps", "id", "attr", "keyword", "star", "kind", "op", "name", "names", "words"}
-        self[key] = names = tuple(f.name for f in fields(key) if f.name not in skip)
-        return names
+def _accessor(kind: type[Node]) -> Callable[[Any], list[Node]]:
+    """How to get at the children of this class: its fields are known from their types, and need no look each time."""
+    singles = {"Expr", "Expr | None", "Stmt"}
+    lists = {"list[Expr]", "list[Stmt]", "list[Arg]", "list[Param]", "list[For1]", "list[Handler]", "list[Case]"}
+    steps: list[tuple[str, str]] = []
+    for each in fields(kind):
+        known = str(each.type)
+        if known in singles:
+            steps.append((each.name, "one"))
+        elif known in lists:
+            steps.append((each.name, "many"))
+        elif known.startswith("list[tuple["):
+            steps.append((each.name, "pairs"))
+
+    def none(node: Any) -> list[Node]:
+        return []
+
+    def some(node: Any) -> list[Node]:
+        out: list[Node] = []
+        for name, shape in steps:
+            value = getattr(node, name)
+            if shape == "many":
+                out += value
+            elif shape == "one":
+                if value is not None:
+                    out.append(value)
+            else:
+                out += [part for pair in value for part in pair if isinstance(part, Node)]
+        return out
+
+    _ACCESSORS[kind] = accessor = some if steps else none
+    return accessor
 
 
-_FIELDS = _Fields()
+_ACCESSORS: dict[type, Callable[[Any], list[Node]]] = {
+    Name: lambda node: [],
+    Const: lambda node: [],
+    Attr: lambda node: [node.value],
+    Arg: lambda node: [node.value],
+    Call: lambda node: [node.func, *node.args],
+    Sub: lambda node: [node.value, node.index],
+    ExprStmt: lambda node: [node.value],
+    Assign: lambda node: [*node.targets, node.value],
+}
 
 
 def walk(node: Node | list[Stmt]) -> Iterator[Node]:
     """All nodes at and below ``node``, in source order, without recursion."""
-    stack: list[Node] = list(reversed(node)) if isinstance(node, list) else [node]
+    stack: list[Node] = node[::-1] if isinstance(node, list) else [node]  # type: ignore[assignment]
+    accessors = _ACCESSORS
     while stack:
         top = stack.pop()
         yield top
-        stack.extend(reversed(list(children(top))))
+        kind = type(top)
+        below = (accessors.get(kind) or _accessor(kind))(top)
+        if below:
+            below.reverse()
+            stack += below
 
 
 def dotted(expr: Expr) -> str | None:

@@ -1,0 +1,325 @@
+"""Which module classes could break a rule of the define stage, as far as the ast tells: a net with wide meshes.
+
+A value is followed through the expressions that hand it on, local names and the methods of the class; what a name of
+the file stands for is looked up. What is let through is decided by the interpreter, what is not is never looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+
+from modelint.lint import known
+from modelint.lint.index import ClassRef, ExtRef, File, FuncRef, Ref, ast_dotted
+
+_BUILTINS = frozenset(dir(builtins))
+_CONTAINER_CALLS = frozenset(
+    {"list", "dict", "OrderedDict", "tuple", "set", "defaultdict", "deque", "reversed", "sorted"}
+)
+_GROWS = frozenset({"append", "extend", "insert", "update", "add", "setdefault", "appendleft"})
+_DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def defines(file: File, node: ast.stmt) -> bool:
+    """Does a class below this statement do what a rule of the define stage could report?"""
+    stack: list[ast.stmt] = [node]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, ast.ClassDef):
+            if top.bases and _Class(file, top).suspect():
+                return True
+            stack.extend(top.body)
+        elif isinstance(top, ast.If | ast.Try):
+            stack.extend([*top.body, *top.orelse])
+            for handler in getattr(top, "handlers", ()):
+                stack.extend(handler.body)
+        elif isinstance(top, _FUNCTIONS):
+            stack.extend(top.body)
+    return False
+
+
+def repeats(file: File, node: ast.AST) -> bool:
+    """``[module] * n`` somewhere below."""
+    scope = _Scope(file, node)
+    for each in ast.walk(node):
+        if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Mult):
+            for side in (each.left, each.right):
+                if isinstance(side, ast.List | ast.Tuple | ast.ListComp) and scope.makes(side):
+                    return True
+    return False
+
+
+class _Scope:
+    """The names that a function, or any statement, binds."""
+
+    def __init__(self, file: File, node: ast.AST) -> None:
+        self.file = file
+        self.node = node
+        self._assigned: dict[str, list[ast.expr]] | None = None
+
+    def assigned(self, name: str) -> list[ast.expr]:
+        """What is bound to the name or put into what it holds."""
+        if self._assigned is None:
+            self._assigned = {}
+            for node in ast.walk(self.node):
+                for key, value in _bindings(node):
+                    self._assigned.setdefault(key, []).append(value)
+        return self._assigned.get(name, [])
+
+    def makes(self, value: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
+        """May a module or parameter that is made here stand anywhere in this value?"""
+        for node in ast.walk(value):
+            if isinstance(node, ast.Call) and self._is_maker(node.func):
+                return True
+            if isinstance(node, ast.Name) and node.id not in seen:
+                more = seen | {node.id}
+                if any(self.makes(each, more) for each in self.assigned(node.id)):
+                    return True
+        return False
+
+    def _is_maker(self, func: ast.expr) -> bool:
+        """May a call of this give a new module or parameter?"""
+        name = ast_dotted(func)
+        if name is None:
+            return not isinstance(func, ast.Attribute) or isinstance(func.value, ast.Call | ast.Subscript)
+        head = name.partition(".")[0]
+        if head == "self":
+            return True
+        ref = self.resolve(name)
+        if isinstance(ref, ExtRef):
+            return ref.dotted in known.PARAMETER or known.torch_nn_class(ref.dotted) is not None
+        if isinstance(ref, ClassRef):
+            return self.file.project.is_module(ref) is True
+        return isinstance(ref, FuncRef)
+
+    def resolve(self, name: str) -> Ref | None:
+        head = name.partition(".")[0]
+        if head in _BUILTINS and head not in self.file.bound:
+            return None
+        if bound := self.assigned(head):
+            alias = ast_dotted(bound[-1])
+            return self.file.resolve(alias) if alias and alias != head and "." not in name else None
+        return self.file.resolve(name)
+
+
+def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    match node:
+        case ast.Assign():
+            for target in node.targets:
+                for each in ast.walk(target):
+                    if isinstance(each, ast.Name) and each.id != "self":
+                        yield each.id, node.value
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            yield name, value
+        case ast.AugAssign(target=ast.Name(id=name)) | ast.NamedExpr(target=ast.Name(id=name)):
+            yield name, node.value
+        case ast.For(target=ast.Name(id=name)):
+            yield name, node.iter
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)) if attr in _GROWS:
+            for value in (*node.args, *(k.value for k in node.keywords)):
+                yield name, value
+
+
+class _Class:
+    """A class under suspicion."""
+
+    def __init__(self, file: File, node: ast.ClassDef) -> None:
+        self.file = file
+        self.node = node
+        self.methods = {method.name: method for method in _functions(node.body)}
+        self._returning: set[str] = set()
+
+    def suspect(self) -> bool:
+        ref = self.file.top(self.node.name)
+        inherits = True
+        if isinstance(ref, ClassRef) and self.file.definition(ref.statement, self.node.name) is self.node:
+            if self.file.project.is_module(ref) is not True:
+                return False
+            info = self.file.project.info(ref)
+            inherits = info is None or any(not isinstance(base, ExtRef) for base in info.bases)
+        return any(self._method(method, inherits) for method in self.methods.values())
+
+    def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef, inherits: bool) -> bool:
+        scope = _Scope(self.file, method)
+        if method.name == "__init__" and (self._late_init(method) or self._default(scope, method)):
+            return True
+        if method.name == "forward" and self._makes_modules(scope, method):
+            return True
+        updates = method.name == "forward" or any(word in method.name for word in ("update", "step", "queue", "moment"))
+        for stmt in _simple_statements(method.body):
+            if isinstance(stmt, ast.Assign | ast.AnnAssign | ast.AugAssign) and stmt.value is not None:
+                targets = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target]
+                for target in (part for each in targets for part in _parts(each)):
+                    if _on_object(target):
+                        if self._suspicious(scope, stmt.value, 0) or (updates and _updated(stmt.value, inherits)):
+                            return True
+                    elif isinstance(target, ast.Subscript) and _on_object(target.value) and scope.makes(stmt.value):
+                        return True
+            elif isinstance(stmt, ast.Delete) and any(map(_on_object, stmt.targets)):
+                return True
+            elif isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call):
+                func = stmt.value.func
+                grows = isinstance(func, ast.Attribute) and func.attr in _GROWS and _on_object(func.value)
+                given = (*stmt.value.args, *(k.value for k in stmt.value.keywords))
+                if grows and any(scope.makes(arg) for arg in given):
+                    return True
+        return False
+
+    def _suspicious(self, scope: _Scope, value: ast.expr, depth: int) -> bool:
+        """May this be a plain container with modules, a tensor, a changed Parameter, or None from a registration?"""
+        if depth > 6:
+            return True
+        match value:
+            case ast.Name():
+                held = scope.assigned(value.id)
+                if any(_is_container(each) for each in held) and scope.makes(value):
+                    return True
+                return any(self._suspicious(scope, each, depth + 1) for each in held)
+            case ast.Call():
+                return self._call(scope, value, depth)
+            case ast.IfExp():
+                return any(self._suspicious(scope, each, depth + 1) for each in (value.body, value.orelse))
+            case ast.BoolOp():
+                return any(self._suspicious(scope, each, depth + 1) for each in value.values)
+            case ast.BinOp():
+                sides = (value.left, value.right)
+                return any(_is_parameter(n) for n in ast.walk(value)) or any(
+                    self._suspicious(scope, each, depth + 1) for each in sides
+                )
+            case ast.Attribute() | ast.Subscript():
+                if ast_dotted(value) is not None:
+                    return False
+                return _is_parameter(value.value) or self._suspicious(scope, value.value, depth + 1)
+            case ast.Await() | ast.Starred() | ast.NamedExpr() | ast.UnaryOp():
+                inner = value.operand if isinstance(value, ast.UnaryOp) else value.value
+                return self._suspicious(scope, inner, depth + 1)
+            case _:
+                return isinstance(value, _DISPLAYS) and scope.makes(value)
+
+    def _call(self, scope: _Scope, value: ast.Call, depth: int) -> bool:
+        func = value.func
+        name = ast_dotted(func)
+        last = _last(func)
+        if last in known.TENSOR_MAKERS or last == "Variable" or (name is not None and ".random." in name):
+            return True
+        if last in _CONTAINER_CALLS:
+            return scope.makes(value)
+        if any(k.arg == "requires_grad" for k in value.keywords) and last != "Parameter":
+            return True
+        if isinstance(func, ast.Attribute):
+            if isinstance(func.value, ast.Name) and func.value.id == "self":
+                return last.startswith(("register_", "add_module")) or self._returns(last)
+            if name is None or scope.assigned(name.partition(".")[0]):
+                return _is_parameter(func.value) or self._suspicious(scope, func.value, depth + 1)
+        return name is not None and isinstance(scope.resolve(name), FuncRef)
+
+    def _returns(self, name: str) -> bool:
+        """Does a method of the class return anything suspicious?"""
+        method = self.methods.get(name)
+        if method is None or name in self._returning:
+            return False
+        self._returning.add(name)
+        scope = _Scope(self.file, method)
+        return any(
+            self._suspicious(scope, node.value, 1)
+            for node in ast.walk(method)
+            if isinstance(node, ast.Return) and node.value is not None
+        )
+
+    def _late_init(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Does anything that may register come before a call of an ``__init__``?"""
+        for stmt in method.body:
+            if isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call):
+                func = stmt.value.func
+                if isinstance(func, ast.Attribute) and func.attr == "__init__":
+                    return False
+            for node in ast.walk(stmt):
+                if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    plain = ast.Constant | ast.Attribute
+                    if any(map(_on_object, targets)) and not isinstance(node.value, plain):
+                        return True
+                elif isinstance(node, ast.Call) and (ast_dotted(node.func) or "").startswith("self."):
+                    return True
+        return False
+
+    def _default(self, scope: _Scope, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """A default that is a module."""
+        defaults = [*method.args.defaults, *method.args.kw_defaults]
+        return any(isinstance(each, ast.Call) and scope.makes(each) for each in defaults)
+
+    def _makes_modules(self, scope: _Scope, method: ast.AST) -> bool:
+        seen: set[str] = set()
+        for node in ast.walk(method):
+            name = ast_dotted(node.func) if isinstance(node, ast.Call) else None
+            if name is None or name in seen:
+                continue
+            seen.add(name)
+            ref = scope.resolve(name) if name.rpartition(".")[2][:1].isupper() else None
+            if isinstance(ref, ExtRef):
+                cls = known.torch_nn_class(ref.dotted)
+                if cls and cls not in known.PARAMETER_FREE:
+                    return True
+            elif isinstance(ref, ClassRef) and self.file.project.is_module(ref) is True:
+                return True
+        return False
+
+
+def _functions(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    out: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+    for stmt in body:
+        if isinstance(stmt, _FUNCTIONS):
+            out.append(stmt)
+        elif isinstance(stmt, ast.If | ast.Try):
+            out.extend(_functions([*stmt.body, *stmt.orelse]))
+    return out
+
+
+def _simple_statements(body: list[ast.stmt]) -> list[ast.stmt]:
+    """All simple statements at any depth of blocks."""
+    out: list[ast.stmt] = []
+    stack = list(body)
+    while stack:
+        stmt = stack.pop()
+        if isinstance(stmt, ast.If | ast.For | ast.While | ast.With | ast.Try):
+            for field in ("body", "orelse", "finalbody"):
+                stack.extend(getattr(stmt, field, ()))
+            for handler in getattr(stmt, "handlers", ()):
+                stack.extend(handler.body)
+        else:
+            out.append(stmt)
+    return out
+
+
+def _parts(target: ast.expr) -> list[ast.expr]:
+    """``self.a, self.b = ...`` binds both."""
+    if isinstance(target, ast.Tuple | ast.List):
+        return [part for each in target.elts for part in _parts(each)]
+    return [target]
+
+
+def _on_object(target: ast.expr) -> bool:
+    return isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+
+
+def _is_container(node: ast.expr) -> bool:
+    return isinstance(node, _DISPLAYS) or (isinstance(node, ast.Call) and _last(node.func) in _CONTAINER_CALLS)
+
+
+def _last(func: ast.expr) -> str:
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+def _is_parameter(node: ast.AST) -> bool:
+    """``nn.Parameter(...)``."""
+    return isinstance(node, ast.Call) and _last(node.func) == "Parameter"
+
+
+def _updated(value: ast.expr, inherits: bool) -> bool:
+    """May this be a new value worked out from a tensor, one of a base class if there is any in the project?"""
+    if inherits:
+        return not isinstance(value, ast.Attribute | ast.Constant | ast.Name)
+    names = (ast_dotted(node.func) for node in ast.walk(value) if isinstance(node, ast.Call))
+    return any(name is not None and name.startswith(("torch.", "F.")) for name in names)
