@@ -63,7 +63,7 @@ def check(fact: LateModule) -> Iterator[Report]:
             "and a fresh model refuses them"
         )
     else:
-        message = f"{fact.cls} is made anew inside forward(): its weights are random at every call and never saved"
+        message = f"{fact.cls} is made anew inside forward(): its weights are never trained and never saved"
     yield Report(fact.place, message, "make it in __init__ (or use a Lazy module) and call it in forward()")
 
 

@@ -59,7 +59,7 @@ def check(fact: CompiledChild) -> Iterator[Report]:
             fact.place,
             f"torch.compile() kept in self.{fact.attr} puts '_orig_mod.' into this model's keys: "
             "a model that is not compiled refuses the file",
-            f"compile in place: self.{fact.attr}.compile()",
+            f"compile in place: {fact.of or f'self.{fact.attr}'}.compile()",
         )
         return
     yield Report(

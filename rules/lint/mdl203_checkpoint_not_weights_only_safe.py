@@ -57,19 +57,33 @@ from collections.abc import Iterator
 from modelint.lint.facts import Save
 from modelint.rule import Report, Rule
 
+#: What to store instead, by the start of the kind.
+_INSTEAD = {
+    "argparse.Namespace": "vars(args)",
+    "a numpy value": "float(x), or torch.from_numpy(x)",
+    "numpy's random state": "torch.get_rng_state()",
+    "pathlib.Path": "str(path)",
+    "an OmegaConf object": "OmegaConf.to_container(cfg)",
+    "an optimizer object": "optimizer.state_dict()",
+    "collections.defaultdict": "dict(x)",
+    "datetime": "x.isoformat()",
+}
+
 
 def check(fact: Save) -> Iterator[Report]:
-    if not fact.pickles or not fact.sink.endswith("torch.save") or not fact.states:
+    if not fact.pickles or not fact.sink.endswith("torch.save") or not fact.states or not fact.unsafe:
         return
     kinds = list(dict.fromkeys(u.kind for u in fact.unsafe))
-    if kinds:
-        keys = ", ".join(repr(u.key) for u in fact.unsafe if u.key)
-        where = f" under {keys}" if keys else ""
-        yield Report(
-            fact.place,
-            f"this checkpoint stores {' and '.join(kinds)}{where}: torch.load refuses the file by default since 2.6",
-            "store plain values: vars(args), float(x), str(path), OmegaConf.to_container(cfg)",
-        )
+    keys = ", ".join(dict.fromkeys(repr(u.key) for u in fact.unsafe if u.key))
+    where = f" under {keys}" if keys else ""
+    instead = " and ".join(dict.fromkeys(_INSTEAD.get(kind, "plain numbers, strings and tensors") for kind in kinds))
+    made = {u.made: "made here" for u in fact.unsafe if u.made is not None and u.made != fact.place}
+    yield Report(
+        fact.place,
+        f"this checkpoint stores {' and '.join(kinds)}{where}: torch.load refuses the file by default since 2.6",
+        f"store {instead}",
+        tuple(made.items()),
+    )
 
 
 RULE = Rule(

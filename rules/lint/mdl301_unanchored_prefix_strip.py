@@ -65,20 +65,21 @@ from modelint.rule import Report, Rule
 def check(fact: KeyRewrite) -> Iterator[Report]:
     if fact.guarded or not fact.lands or not fact.of_state:
         return
-    message, prefix = {
-        "replace": (f"'{fact.text}' is removed anywhere in the key, also inside names that end in it", repr(fact.text)),
-        "slice": (f"{fact.text} characters are cut off every key, with or without the prefix", '"module."'),
-        "lstrip": (
-            f"lstrip takes a set of characters: it eats the start of every key that begins with any of {fact.text!r}",
-            repr(fact.text),
-        ),
-        "split": (f"splitting at '{fact.text}' also cuts inside names that contain it", repr(fact.text)),
+    shown = {
+        "replace": f"'{fact.text}' is removed anywhere in the key, also inside names that end in it",
+        "slice": f"{fact.text.replace('len(=', 'len(')} characters are cut off every key, with or without the prefix",
+        "lstrip": "lstrip takes a set of characters: it eats the start of every key that begins with any of them",
+        "split": f"splitting at '{fact.text}' also cuts inside names that contain it",
     }[fact.how]
-    yield Report(
-        fact.place,
-        f"{message}: keys are damaged or collide, and their weights go missing",
-        f"use key.removeprefix({prefix})",
-    )
+    yield Report(fact.place, f"{shown}: keys are damaged or collide", f"use key.removeprefix({_prefix(fact)})")
+
+
+def _prefix(fact: KeyRewrite) -> str:
+    if fact.how != "slice":
+        return repr(fact.text)
+    if fact.text.startswith("len(="):  # the text of len(prefix)
+        return fact.text[5:-1]
+    return '"module."' if fact.text == "7" else "prefix"
 
 
 RULE = Rule(

@@ -53,7 +53,7 @@ from modelint.rule import Report, Rule
 def check(fact: Load) -> Iterator[Report]:
     if not fact.is_model or fact.via_super or fact.result == "used" or fact.strict == "yes":
         return
-    if fact.checked or fact.piecemeal:
+    if fact.checked or fact.piecemeal or fact.merged is not None:  # merged: nothing can be missing, see MDL303
         return
     if fact.strict == "passed on":
         yield Report(

@@ -83,8 +83,10 @@ def attribute_store(it: Interpreter, frame: Frame, target: t.Attr, value: Value,
         obj = alt.obj
         if isinstance(obj, Model):
             _missing_init(it, frame, target.attr, at)
-            if obj.wraps and obj.wraps[0].place.path == at.path and _within(expr, obj.wraps[0].place, at):
-                it.emit(CompiledChild(at, target.attr, BY_KIND[obj.wraps[0].kind]))
+            here = bool(obj.wraps) and obj.wraps[0].place.path == at.path and _within(expr, obj.wraps[0].place, at)
+            if here and it.project.method(frame.cls, "state_dict") is None:  # else the class decides on its keys
+                of = expr.args[0].value if isinstance(expr, t.Call) and expr.args else None
+                it.emit(CompiledChild(at, target.attr, BY_KIND[obj.wraps[0].kind], t.dotted(of) if of else None))
         elif isinstance(obj, Opaque):
             if obj.kind == "parameter":
                 _missing_init(it, frame, target.attr, at)
@@ -266,14 +268,16 @@ def _parameters(it: Interpreter, record: Record) -> None:
                     continue
                 if obj.kind == "lost-parameter" and _within(store.expr, obj.place, store.place):
                     it.emit(LostParameter(store.place, attr, obj.detail))
-                elif obj.kind == "tensor" and obj.detail.endswith(" grad") and store.method == "__init__":
-                    it.emit(LostParameter(store.place, attr, "requires_grad"))
+                elif (obj.kind, store.method) == ("tensor", "__init__") and obj.detail.endswith(" grad"):
+                    it.emit(LostParameter(stores[0].place, attr, "requires_grad"))
 
 
 def _tensors(it: Interpreter, info: ClassInfo, record: Record, methods: list[t.Def]) -> None:
     for attr, stores in _by_attr(record).items():
         first = stores[0]
         tensors = [a.obj for a in first.value if isinstance(a.obj, Opaque) and a.obj.kind == "tensor"]
+        if any(obj.detail == "placeholder" for obj in tensors):
+            continue
         if attr in record.registered:
             again = [s for s in stores if any(isinstance(a.obj, Opaque) and a.obj.kind == "tensor" for a in s.value)]
             if attr in record.deleted and again:

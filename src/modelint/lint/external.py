@@ -55,6 +55,12 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
     if dotted.startswith("torch.") and last in known.TENSOR_MAKERS and dotted.count(".") <= 2:
         grad = args.kw.get("requires_grad", UNKNOWN)
         wants = any(isinstance(a.obj, Literal) and a.obj.value is True for a in grad)
+        if (
+            args.pos
+            and all(isinstance(a.obj, Literal) and a.obj.value == 0 for v in args.pos for a in v)
+            and all(args.pos)
+        ):
+            return just(Opaque("tensor", at, "placeholder"))
         made_of = [a.obj.detail for a in args.get(0) if isinstance(a.obj, Opaque) and a.obj.kind == "tensor"]
         maker = (
             made_of[0] if made_of and last in ("from_numpy", "tensor", "as_tensor", "Tensor", "FloatTensor") else last

@@ -39,6 +39,7 @@ class Unsafe(NamedTuple):
 
     kind: str
     key: str | None
+    made: Place | None
 
 
 class Save(NamedTuple):
@@ -124,7 +125,7 @@ class StateWrite(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A live state dict is kept while training goes on, then used at ``used_at``. ``cpu``: its values went through .cpu()."""
+    """A live state dict is kept while training goes on, then used at ``used_at``. ``cpu``: by way of .cpu()."""
 
     place: Place
     used_at: Place
@@ -204,3 +205,5 @@ class CompiledChild(NamedTuple):
     place: Place
     attr: str
     wrapper: Wrapper
+    #: The access path of what was wrapped, where it has one.
+    of: str | None

@@ -176,6 +176,21 @@ def anchored(usage: Usage, frame: Frame, name: str) -> bool:
     return False
 
 
+def asks_inside(frame: Frame, name: str, prefix: object) -> bool:
+    """``if "bert" in key``: the name may be meant in the middle. A wrapper's prefix never is."""
+    if isinstance(prefix, str) and prefix.startswith(tuple(w.prefix for w in BY_KIND.values())):
+        return False
+    return any(
+        isinstance(n, t.Compare)
+        and n.ops[0][0] in ("in", "not in")
+        and isinstance(n.left, t.Const)
+        and str(n.left.value) in str(prefix)
+        and t.dotted(n.ops[0][1]) == name
+        for test in frame.tests
+        for n in t.walk(test.expr)
+    )
+
+
 def _anchors(test: t.Expr, truth: bool, name: str) -> bool:
     if isinstance(test, t.Not):
         return _anchors(test.value, not truth, name)

@@ -48,6 +48,7 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     """A string method on a key: the ways to take a prefix off, and those that keep the key a key."""
     at = frame.place(node)
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
+    guarded = guarded or (name == "replace" and guards.asks_inside(frame, key.name, literal(args.expr(0))))
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
         if (
@@ -267,7 +268,9 @@ def asks_membership(frame: Frame) -> bool:
 
 def _unused_write(it: Interpreter, frame: Frame, path: str, state: StateDict, at: Place) -> None:
     """``own[k] = v`` where nothing in the function hands ``own`` on."""
-    if "." not in path and isinstance(frame.scope, t.Def) and not it.usage(frame).escapes(path):
+    if "." in path or not isinstance(frame.scope, t.Def) or any(p.name == path for p in frame.scope.params):
+        return  # a parameter: the caller has it
+    if not it.usage(frame).escapes(path):
         it.emit(StateWrite(at, state.path, "variable"))
 
 

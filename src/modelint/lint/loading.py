@@ -60,10 +60,11 @@ def load_state_dict(
             saving.used(it, frame, alt.obj, at, "loaded", text)
             if alt.obj.merged is not None:
                 merged = alt.obj.merged
-            if alt.obj.filtered is not None and is_model and alt.obj.filtered not in it.shape_checked:
+            refused = reported == "refused" or alt.obj.filtered in it.shape_checked
+            if alt.obj.filtered is not None and is_model and not refused:
                 it.emit(KeyFilter(alt.obj.filtered, at))
         elif isinstance(alt.obj, DictVal) and alt.obj.filtered is not None and is_model:
-            if alt.obj.filtered in it.shape_checked:
+            if alt.obj.filtered in it.shape_checked or reported == "refused":
                 continue
             it.emit(KeyFilter(alt.obj.filtered, at))
     strict = _strict(frame, args)
@@ -75,6 +76,8 @@ def load_state_dict(
     first = args.expr(0, "state_dict")
     piecemeal = isinstance(first, t.DictExpr) and len(first.items) == 1 and bool(frame.loops)
     empty = any(isinstance(a.obj, Checkpoint) and a.obj.empty_default for a in given)
+    if not reported and isinstance(first, t.Name) and it.usage(frame).returns(first.id):
+        reported = "logged"  # the caller sees what was merged
     empty = empty and (t.render(first), True) not in frame.path
     if not (own and followed_protocol(frame)):
         fact = Load(at, text, is_model, strict, via_super, result, bool(reported), piecemeal, empty, merged, reported)

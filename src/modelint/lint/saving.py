@@ -56,7 +56,9 @@ def state_dict(it: Interpreter, frame: Frame, node: t.Call, receiver: Value, pat
             followed = it.call_method(frame, obj, "state_dict", [], {})
             continue
         model = obj if isinstance(obj, Model) else None
-        out.append(Alt(StateDict(model, frame.place(node), text, it.age, loop=loop), alt.conds))
+        stripped = ("*",) if frame.sharded else ()
+        taken = StateDict(model, frame.place(node), text, it.age, loop=loop, stripped=stripped)
+        out.append(Alt(taken, alt.conds))
     if followed:
         return followed
     if not out:
@@ -109,9 +111,9 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
                 modules.append(SavedModule(key or "self", obj.cls.name))
             elif isinstance(obj, Opaque) and (obj.kind in _UNSAFE_KINDS or obj.kind in ("numpy", "optimizer")):
                 kind = {"numpy": obj.detail, "optimizer": "an optimizer object"}.get(obj.kind, obj.kind)
-                unsafe.append(Unsafe(kind, key))
+                unsafe.append(Unsafe(kind, key, obj.place))
             elif isinstance(obj, Inst) and depth:
-                unsafe.append(Unsafe(f"a {obj.cls.name} object", key))
+                unsafe.append(Unsafe(f"a {obj.cls.name} object", key, None))
             elif isinstance(obj, DictVal) and depth < 5:
                 stack.extend((k or key, under(v, frame.path), depth + 1) for k, v in obj.items)
             elif isinstance(obj, ListVal) and depth < 5:

@@ -45,9 +45,7 @@ class Frame:
         "parent",
         "path",
         "returns",
-        "scope",
-        "self_name",
-        "statement",
+"scope", "self_name", "sharded",        "statement",
         "tests",
         "top_call",
     )  # fmt: skip
@@ -87,6 +85,8 @@ class Frame:
         self.loops: tuple[Place, ...] = ()
         self.caught = 0
         self.init_done = False
+        #: Inside ``with FSDP.state_dict_type(...)``: the keys come out clean.
+        self.sharded = 0
         #: The call whose result the statement at hand drops or binds (to these names).
         self.top_call: t.Expr | None = None
         self.bound_call: t.Expr | None = None

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 # --- assignment -------------------------------------------------------------------------------------------------
 
 
+#: Context managers under which FSDP gives clean keys.
+_SHARDED = frozenset({"state_dict_type", "summon_full_params", "GatheredParameters"})
+
+
 def assign(it: Interpreter, frame: Frame, target: t.Expr, value: Value, stmt: t.Node) -> None:
     match target:
         case t.Name():
@@ -102,11 +106,15 @@ def statement(it: Interpreter, frame: Frame, stmt: t.Stmt) -> bool:
         case t.For() | t.While():
             return _loop(it, frame, stmt)
         case t.With():
+            sharded = any(isinstance(e, t.Call) and t.last_name(e.func) in _SHARDED for e, _ in stmt.items)
+            frame.sharded += sharded
             for expr, target in stmt.items:
                 value = it.eval(frame, expr)
                 if target is not None:
                     assign(it, frame, target, value, stmt)
-            return block(it, frame, stmt.body)
+            alive = block(it, frame, stmt.body)
+            frame.sharded -= sharded
+            return alive
         case t.Try():
             return _try(it, frame, stmt)
         case t.Return():
@@ -214,7 +222,8 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
     if always is None and bodies[not truth]:
         # the other branch left: what it tested holds for the rest of this block
         frame.path = path | then[truth]
-        frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt)))
+        raises = isinstance(bodies[not truth][-1], t.Raise)
+        frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt), asserted=raises))
         guards.drop_wrapped(frame, unwraps[not truth] - unwraps[truth] if not bodies[truth] else frozenset())
     return True
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 def try_load(it: Interpreter, frame: Frame, stmt: t.Try, load: Place) -> None:
     """Do the handlers let the program go on with a model that is partly loaded?"""
+    if frame.loops:
+        loop, _ = it.loop_starts[frame.loops[-1]]
+        if isinstance(loop, t.While) and stmt in loop.body:
+            return  # the next round loads again
     for handler in stmt.handlers:
         if not _catches_runtime_error(handler.types):
             continue

@@ -83,6 +83,15 @@ class Usage:
                             self._assigned.setdefault(target.id, []).append(node.value)
         return self._assigned.get(name, [])
 
+    def returns(self, name: str) -> bool:
+        """Is ``name`` handed to the caller, alone or in a tuple?"""
+        for node in t.walk(self.body):
+            if isinstance(node, t.Return) and node.value is not None:
+                parts = node.value.elts if isinstance(node.value, t.Seq) else [node.value]
+                if any(isinstance(p, t.Name) and p.id == name for p in parts):
+                    return True
+        return False
+
     def escapes(self, name: str) -> bool:
         """Does the dict bound to ``name`` go anywhere: into a call, a return, another name?"""
         if name not in self._escapes:
@@ -101,7 +110,9 @@ class Usage:
         if load.n not in self._reports:
             nodes = [node for part in _alongside(self.body, load.n) for node in t.walk(part)]
             refused = any(_refuses(node) for node in nodes)
-            self._reports[load.n] = "refused" if refused else "logged" if any(_reports(n) for n in nodes) else ""
+            by_hand = any(isinstance(n, t.Name) and _BY_HAND.match(n.id) and self.reads(n.id) for n in nodes)
+            told = by_hand or any(_reports(n) for n in nodes)
+            self._reports[load.n] = "refused" if refused else "logged" if told else ""
         return self._reports[load.n]
 
     def used_as_module(self) -> frozenset[str]:
@@ -175,6 +186,9 @@ def _words(node: t.Node) -> list[str]:
     return out
 
 
+_BY_HAND = re.compile(r"^(missing|unexpected)(_keys?)?$")
+
+
 def _reports(node: t.Node) -> bool:
     if isinstance(node, t.Call):
         if _CHECKER.search(t.last_name(node.func)) and not t.last_name(node.func).startswith("load"):
@@ -190,10 +204,7 @@ def _reports(node: t.Node) -> bool:
     if isinstance(node, t.Bin):
         return node.op in ("-", "^") and _is_key_set(node.left) and _is_key_set(node.right)
     if isinstance(node, t.If):
-        membership = any(
-            isinstance(n, t.Compare) and n.ops[0][0] in ("in", "not in") and _is_keys(n.ops[0][1])
-            for n in t.walk(node.test)
-        )
+        membership = any(_asks_for_key(n) for n in t.walk(node.test))
         if membership:
             return any(
                 isinstance(n, t.Raise) or (isinstance(n, t.Call) and is_log(n))
@@ -205,13 +216,21 @@ def _reports(node: t.Node) -> bool:
     return False
 
 
+def _asks_for_key(node: t.Node) -> bool:
+    """``k in state``; a literal asks for an entry of the container, which says nothing about keys."""
+    if not isinstance(node, t.Compare) or node.ops[0][0] not in ("in", "not in"):
+        return False
+    return not isinstance(node.left, t.Const) and _is_keys(node.ops[0][1])
+
+
 def _refuses(node: t.Node) -> bool:
     """``assert fits`` and ``if len(fits) < n: raise``."""
     if isinstance(node, t.Assert):
         test = node.test
         if isinstance(test, t.Call) and t.last_name(test.func) == "len" and test.args:
             test = test.args[0].value
-        return isinstance(test, t.Name) or any(_MISSING.search(word) for word in _words(node))
+        told = isinstance(test, t.Name) or any(_MISSING.search(word) for word in _words(node))
+        return told or any(_asks_for_key(n) for n in t.walk(test))
     if isinstance(node, t.If):
         counts = any(isinstance(n, t.Call) and t.last_name(n.func) == "len" for n in t.walk(node.test))
         return counts and any(isinstance(n, t.Raise) for n in node.body)
