@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import known
 from modelint.lint import tree as t
-from modelint.lint.index import ClassInfo, ClassRef, ExtRef, FuncRef
+from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef
 from modelint.lint.keys import RENAMES_KEY
 from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.state import Env, Frame, join_envs
@@ -41,6 +41,11 @@ FLOW_WORDS = frozenset({
     "register_buffer", "add_module", "__init__", "model", "net", "network", "randn", "randint", "randperm",
 })  # fmt: skip
 SMALL = 40
+#: What makes the users of a function worth following too.
+_KEY_WORDS = frozenset({
+    "state_dict", "load_state_dict", "DataParallel", "DistributedDataParallel", "DDP", "AveragedModel",
+})  # fmt: skip
+_WORDS = re.compile(r"[A-Za-z_]\w*")
 STEPS = 60_000
 DEPTH = 7
 #: Loads that happen inside a function so named count for a ``try`` around its call.
@@ -159,8 +164,36 @@ def bind_self(frame: Frame, node: t.Def, cls: ClassRef, key: int) -> list[t.Para
     return node.params[1:]
 
 
-def worth_following(node: t.Def) -> bool:
-    return len(node.words) <= SMALL or bool(node.words & FLOW_WORDS)
+def worth_following(it: Interpreter, frame: Frame, node: t.Def) -> bool:
+    """Small, or with a word of its own that matters, or calling something of its file or class that has one."""
+    if len(node.words) <= SMALL or node.words & FLOW_WORDS or node.words & flow_names(it, frame.file):
+        return True
+    return frame.cls is not None and bool(node.words & flow_methods(it, frame.cls))
+
+
+def flow_names(it: Interpreter, file: File) -> frozenset[str]:
+    """The top-level names of a file that stand for state dicts made, saved, loaded or wrapped, and their users."""
+    if file.path not in it.flows:
+        words = {s.index: frozenset(_WORDS.findall(s.text)) for s in file.source.statements}
+        found: set[str] = set()
+        while True:
+            more = {
+                name
+                for name, indices in file.bound.items()
+                if name not in found and any(words[i] & _KEY_WORDS or not found.isdisjoint(words[i]) for i in indices)
+            }
+            if not more:
+                break
+            found |= more
+        it.flows[file.path] = frozenset(found)
+    return it.flows[file.path]
+
+
+def flow_methods(it: Interpreter, cls: ClassRef) -> frozenset[str]:
+    if cls not in it.flow_methods:
+        defs = [d for info in it.project.mro(cls) for d in it.project.defs(info.ref)]
+        it.flow_methods[cls] = frozenset(d.name for d in defs if d.words & _KEY_WORDS) - {"forward", "__init__"}
+    return it.flow_methods[cls]
 
 
 def invoke(
@@ -175,7 +208,7 @@ def invoke(
     """Interpret a function body with these arguments; None where it is not followed."""
     ident = (inner.file.path, inner.statement, node.n)
     keys = any(isinstance(a.obj, Key) for v in (*pos, *kw.values()) for a in v)
-    if not keys and not worth_following(node):
+    if not keys and not worth_following(it, inner, node):
         if {"step", "backward"} <= node.words:
             it.age += 1
         return None

@@ -57,6 +57,9 @@ class Interpreter:
         #: The frame around each nested function, nested classes still to interpret, what is known of each instance.
         self.parents: dict[FuncRef, Frame] = {}
         self.later: list[ClassRef] = []
+        #: Names and methods worth following, by file and by class.
+        self.flows: dict[str, frozenset[str]] = {}
+        self.flow_methods: dict[ClassRef, frozenset[str]] = {}
         self.records: dict[int, define.Record] = {}
         #: Where modules were made that some ModuleList or Sequential holds.
         self.contained: set[Place | None] = set()
