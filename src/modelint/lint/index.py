@@ -286,6 +286,8 @@ class Project:
         self._digests: dict[str, str | None] = {}
         self._kinds: dict[str, str] = {}
         self._wrapping: dict[str, frozenset[str]] = {}
+        #: What ``suspect`` found functions to return.
+        self.verdicts: dict[tuple[FuncRef, bool], bool] = {}
         self._classes: dict[ClassRef, ClassInfo | None] = {}
         self._is_module: dict[ClassRef, bool | None] = {}
         self._bears: dict[ClassRef, bool | None] = {}

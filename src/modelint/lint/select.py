@@ -110,6 +110,7 @@ def _users(file: File, seeds: set[int]) -> set[int]:
             if i not in out
             and not fresh.isdisjoint(found)
             and not _plain_module(file, i)
+            and not is_table(file.source.statements[i])
             and not _entry_point(file.source.statements[i].node, fresh)
         }
         users = {i for i in users if not isinstance(file.source.statements[i].node, ast.Import | ast.ImportFrom)}

@@ -54,9 +54,10 @@ def repeats(file: File, node: ast.AST) -> bool:
 class _Scope:
     """The names that a function, or any statement, binds."""
 
-    def __init__(self, file: File, node: ast.AST) -> None:
+    def __init__(self, file: File, node: ast.AST, owner: _Class | None = None) -> None:
         self.file = file
         self.node = node
+        self.owner = owner
         self._assigned: dict[str, list[ast.expr]] | None = None
 
     def assigned(self, name: str) -> list[ast.expr]:
@@ -86,13 +87,13 @@ class _Scope:
             return not isinstance(func, ast.Attribute) or isinstance(func.value, ast.Call | ast.Subscript)
         head = name.partition(".")[0]
         if head == "self":
-            return True
+            return self.owner is None or self.owner.returns(name.partition(".")[2], makes=True)
         ref = self.resolve(name)
         if isinstance(ref, ExtRef):
             return ref.dotted in known.PARAMETER or known.torch_nn_class(ref.dotted) is not None
         if isinstance(ref, ClassRef):
             return self.file.project.is_module(ref) is True
-        return isinstance(ref, FuncRef)
+        return isinstance(ref, FuncRef) and _returns(self.file, ref, makes=True)
 
     def resolve(self, name: str) -> Ref | None:
         head = name.partition(".")[0]
@@ -102,6 +103,76 @@ class _Scope:
             alias = ast_dotted(bound[-1])
             return self.file.resolve(alias) if alias and alias != head and "." not in name else None
         return self.file.resolve(name)
+
+    def suspicious(self, value: ast.expr, depth: int = 0) -> bool:
+        """May this be a plain container with modules, a tensor, a changed Parameter, or None from a registration?"""
+        if depth > 6:
+            return True
+        match value:
+            case ast.Name():
+                held = self.assigned(value.id)
+                if any(_is_container(each) for each in held) and self.makes(value):
+                    return True
+                return any(self.suspicious(each, depth + 1) for each in held)
+            case ast.Call():
+                return self._call(value, depth)
+            case ast.IfExp():
+                return any(self.suspicious(each, depth + 1) for each in (value.body, value.orelse))
+            case ast.BoolOp():
+                return any(self.suspicious(each, depth + 1) for each in value.values)
+            case ast.BinOp():
+                sides = (value.left, value.right)
+                return any(_is_parameter(n) for n in ast.walk(value)) or any(
+                    self.suspicious(each, depth + 1) for each in sides
+                )
+            case ast.Attribute() | ast.Subscript():
+                if ast_dotted(value) is not None:
+                    return False
+                return _is_parameter(value.value) or self.suspicious(value.value, depth + 1)
+            case ast.Await() | ast.Starred() | ast.NamedExpr() | ast.UnaryOp():
+                inner = value.operand if isinstance(value, ast.UnaryOp) else value.value
+                return self.suspicious(inner, depth + 1)
+            case _:
+                return isinstance(value, _DISPLAYS) and self.makes(value)
+
+    def _call(self, value: ast.Call, depth: int) -> bool:
+        func = value.func
+        name = ast_dotted(func)
+        last = _last(func)
+        if last in known.TENSOR_MAKERS or last == "Variable" or (name is not None and ".random." in name):
+            return True
+        if last in _CONTAINER_CALLS:
+            return self.makes(value)
+        if any(k.arg == "requires_grad" for k in value.keywords) and last != "Parameter":
+            return True
+        if isinstance(func, ast.Attribute):
+            if isinstance(func.value, ast.Name) and func.value.id == "self":
+                by_method = self.owner is not None and self.owner.returns(last, makes=False)
+                return by_method or last.startswith(("register_", "add_module"))
+            if name is None or self.assigned(name.partition(".")[0]):
+                return _is_parameter(func.value) or self.suspicious(func.value, depth + 1)
+        ref = self.resolve(name) if name is not None else None
+        return isinstance(ref, FuncRef) and _returns(self.file, ref, makes=False)
+
+    def returns(self, *, makes: bool) -> bool:
+        """Does the function return (or yield) anything made here, or else anything suspicious?"""
+        return any(
+            self.makes(node.value) if makes else self.suspicious(node.value)
+            for node in ast.walk(self.node)
+            if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
+        )
+
+
+def _returns(file: File, ref: FuncRef, *, makes: bool) -> bool:
+    """Does a function of the project return anything made here (or else anything suspicious)?"""
+    verdicts = file.project.verdicts
+    key = (ref, makes)
+    if key not in verdicts:
+        verdicts[key] = False  # what calls itself returns what its other returns give
+        home = file.project.file(ref.path)
+        node = home.definition(ref.statement, ref.name) if home is not None else None
+        verdicts[key] = home is None or not isinstance(node, _FUNCTIONS) or _Scope(home, node).returns(makes=makes)
+    return verdicts[key]
 
 
 def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -142,7 +213,7 @@ class _Class:
         return any(self._method(method, inherits) for method in self.methods.values())
 
     def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef, inherits: bool) -> bool:
-        scope = _Scope(self.file, method)
+        scope = _Scope(self.file, method, self)
         if method.name == "__init__" and (self._late_init(method) or self._default(scope, method)):
             return True
         if method.name == "forward" and self._makes_modules(scope, method):
@@ -153,7 +224,7 @@ class _Class:
                 targets = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target]
                 for target in (part for each in targets for part in _parts(each)):
                     if _on_object(target):
-                        if self._suspicious(scope, stmt.value, 0) or (updates and _updated(stmt.value, inherits)):
+                        if scope.suspicious(stmt.value) or (updates and _updated(stmt.value, inherits)):
                             return True
                     elif isinstance(target, ast.Subscript) and _on_object(target.value) and scope.makes(stmt.value):
                         return True
@@ -167,66 +238,15 @@ class _Class:
                     return True
         return False
 
-    def _suspicious(self, scope: _Scope, value: ast.expr, depth: int) -> bool:
-        """May this be a plain container with modules, a tensor, a changed Parameter, or None from a registration?"""
-        if depth > 6:
-            return True
-        match value:
-            case ast.Name():
-                held = scope.assigned(value.id)
-                if any(_is_container(each) for each in held) and scope.makes(value):
-                    return True
-                return any(self._suspicious(scope, each, depth + 1) for each in held)
-            case ast.Call():
-                return self._call(scope, value, depth)
-            case ast.IfExp():
-                return any(self._suspicious(scope, each, depth + 1) for each in (value.body, value.orelse))
-            case ast.BoolOp():
-                return any(self._suspicious(scope, each, depth + 1) for each in value.values)
-            case ast.BinOp():
-                sides = (value.left, value.right)
-                return any(_is_parameter(n) for n in ast.walk(value)) or any(
-                    self._suspicious(scope, each, depth + 1) for each in sides
-                )
-            case ast.Attribute() | ast.Subscript():
-                if ast_dotted(value) is not None:
-                    return False
-                return _is_parameter(value.value) or self._suspicious(scope, value.value, depth + 1)
-            case ast.Await() | ast.Starred() | ast.NamedExpr() | ast.UnaryOp():
-                inner = value.operand if isinstance(value, ast.UnaryOp) else value.value
-                return self._suspicious(scope, inner, depth + 1)
-            case _:
-                return isinstance(value, _DISPLAYS) and scope.makes(value)
-
-    def _call(self, scope: _Scope, value: ast.Call, depth: int) -> bool:
-        func = value.func
-        name = ast_dotted(func)
-        last = _last(func)
-        if last in known.TENSOR_MAKERS or last == "Variable" or (name is not None and ".random." in name):
-            return True
-        if last in _CONTAINER_CALLS:
-            return scope.makes(value)
-        if any(k.arg == "requires_grad" for k in value.keywords) and last != "Parameter":
-            return True
-        if isinstance(func, ast.Attribute):
-            if isinstance(func.value, ast.Name) and func.value.id == "self":
-                return last.startswith(("register_", "add_module")) or self._returns(last)
-            if name is None or scope.assigned(name.partition(".")[0]):
-                return _is_parameter(func.value) or self._suspicious(scope, func.value, depth + 1)
-        return name is not None and isinstance(scope.resolve(name), FuncRef)
-
-    def _returns(self, name: str) -> bool:
-        """Does a method of the class return anything suspicious?"""
+    def returns(self, name: str, *, makes: bool) -> bool:
+        """Does a method of the class return anything made here (or else anything suspicious)?"""
         method = self.methods.get(name)
         if method is None or name in self._returning:
-            return False
+            return makes and method is None and "." not in name
         self._returning.add(name)
-        scope = _Scope(self.file, method)
-        return any(
-            self._suspicious(scope, node.value, 1)
-            for node in ast.walk(method)
-            if isinstance(node, ast.Return) and node.value is not None
-        )
+        found = _Scope(self.file, method, self).returns(makes=makes)
+        self._returning.discard(name)
+        return found
 
     def _late_init(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Does anything that may register come before a call of an ``__init__``?"""
