@@ -54,12 +54,12 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: TryLoad) -> Iterator[Report]:
-    if fact.swallows:
+    if fact.outcome == "swallows":
         yield Report(
             fact.place,
             "a failed load is swallowed here: the model is left partly loaded, and training or inference goes on",
             "raise again, or catch only FileNotFoundError around torch.load",
-            ((fact.load, "loads here"),),
+            ((fact.load, "loads here"), (fact.handler, "swallowed here")),
         )
 
 

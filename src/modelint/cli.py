@@ -177,6 +177,8 @@ def _check(arguments: argparse.Namespace) -> int:
         _say(_not_analysed(skipped))
     _say(_summary(checked))
     counted = arguments.fail_on_unanalysed
+    if any(skipped.internal for skipped in checked.outcome.not_analysed):
+        return 2
     if counted and any(counted == "any" or skipped.syntax for skipped in checked.outcome.not_analysed):
         return 3
     return 1 if checked.failed and not arguments.exit_zero else 0

@@ -72,9 +72,10 @@ class Diagnostic(NamedTuple):
 
 
 class NotAnalysed(NamedTuple):
-    """A file that could not be looked at, and why. ``syntax`` marks a plain syntax error."""
+    """A file that could not be looked at, and why: a syntax error, a fault of modelint's own, or something else."""
 
     path: str
     reason: str
     line: int = 1
     syntax: bool = False
+    internal: bool = False

@@ -52,9 +52,13 @@ class Analyser:
         statements = worth_parsing(loaded) if self.triage else [s.index for s in loaded.source.statements]
         found: list[tuple[Diagnostic, bool]] = []
         if statements:
-            interpreter = Interpreter(project)
-            interpreter.run(loaded, statements)
-            found = self._locate(self._judge(interpreter.facts))
+            try:
+                interpreter = Interpreter(project)
+                interpreter.run(loaded, statements)
+                found = self._locate(self._judge(interpreter.facts))
+            except Exception as error:  # one file must not cost the findings of all the others
+                reason = f"internal error ({type(error).__name__}: {error}): please report it with this file"
+                loaded.refused.append(NotAnalysed(path, reason, internal=True))
         run = FileRun(found, [*loaded.source.skipped, *loaded.refused], project.consulted(path))
         project.trim()
         return run

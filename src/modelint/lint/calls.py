@@ -40,7 +40,6 @@ class Args(NamedTuple):
     node: t.Call
     pos: list[Value]
     kw: dict[str, Value]
-    starred: bool
 
     def get(self, index: int, *names: str) -> Value:
         for name in names:
@@ -104,13 +103,11 @@ def _callee(it: Interpreter, frame: Frame, func: t.Expr, receiver: Value, path: 
 def evaluate_args(it: Interpreter, frame: Frame, node: t.Call) -> Args:
     pos: list[Value] = []
     kw: dict[str, Value] = {}
-    starred = False
     for arg in node.args:
         value = it.eval(frame, arg.value)
         if arg.keyword is not None:
             kw[arg.keyword] = value
         elif arg.star == "*":
-            starred = True
             spread = value[0].obj if len(value) == 1 else None
             if isinstance(spread, ListVal) and spread.exact:
                 pos.extend(spread.elts)
@@ -122,7 +119,7 @@ def evaluate_args(it: Interpreter, frame: Frame, node: t.Call) -> Args:
                     kw.update({k: v for k, v in alt.obj.items if k is not None})
         else:
             pos.append(value)
-    return Args(node, pos, kw, starred)
+    return Args(node, pos, kw)
 
 
 # --- calls of known things --------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ def _containers(it: Interpreter, info: ClassInfo, record: Record, methods: list[
                 kind = "dict" if isinstance(container, DictVal) else getattr(container, "kind", "list")
                 what = "module" if isinstance(obj, Model) else "parameter"
                 name = (obj.cls or "").rpartition(":")[2].rpartition(".")[2] if isinstance(obj, Model) else "Parameter"
-                it.emit(PlainContainer(store.place, attr, kind, what, name, True))
+                it.emit(PlainContainer(store.place, attr, kind, what, name))
                 break
 
 

@@ -64,7 +64,7 @@ def lint_files(
     pending = [path for path in files if path not in results]
     for path, run in zip(pending, _analysed(pending, root, jobs, overlay, triage), strict=True):
         results[path] = Result(run.diagnostics, run.not_analysed)
-        if cache is not None and path in contents:
+        if cache is not None and path in contents and not any(each.internal for each in run.not_analysed):
             cache.put(path, contents[path], run.consulted, _packed(results[path]))
     return gather((results[path] for path in files), frozenset(files))
 

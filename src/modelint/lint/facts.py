@@ -107,13 +107,12 @@ class KeyFilter(NamedTuple):
 
 
 class TryLoad(NamedTuple):
-    """A ``try`` around a load. ``swallows``: some handler that catches RuntimeError lets the program go on."""
+    """A ``try`` around a load with a handler that catches RuntimeError. ``outcome``: "swallows" or "retries"."""
 
     place: Place
     load: Place
     handler: Place
-    swallows: bool
-    retries: bool
+    outcome: str
 
 
 class StateWrite(NamedTuple):
@@ -141,7 +140,6 @@ class PlainContainer(NamedTuple):
     kind: str
     what: str
     element: str
-    sure: bool
 
 
 class LostParameter(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelint.lint import tree as t
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage
-from modelint.lint.values import NO_CONDS, Conds, Model, Value
+from modelint.lint.values import NO_CONDS, Conds, Model
 from modelint.lint.wrappers import ASKS_WRAPPED, BY_KIND, WRAPPER_WORDS, wrapper_of
 
 _NEGATED = {"!=": "==", "is not": "is", "not in": "in", "<=": ">", "<": ">="}
@@ -234,7 +234,3 @@ def compares_shapes(frame: Frame) -> bool:
             if isinstance(node, t.Name) and any(w in node.id.lower() for w in ("shape", "size_match", "mismatch")):
                 return True
     return False
-
-
-def alternatives(value: Value) -> list[object]:
-    return [alt.obj for alt in value]

@@ -30,7 +30,6 @@ class Frame:
         "bound_call",
         "bound_names",
         "breaks",
-        "caught",
         "closures",
         "cls",
         "conditional",
@@ -83,7 +82,6 @@ class Frame:
         self.conditional = 0
         #: The loops around this point, outermost first.
         self.loops: tuple[Place, ...] = ()
-        self.caught = 0
         self.init_done = False
         #: Inside ``with FSDP.state_dict_type(...)``: the keys come out clean.
         self.sharded = 0

@@ -27,7 +27,7 @@ def try_load(it: Interpreter, frame: Frame, stmt: t.Try, load: Place) -> None:
         tries_next = any(isinstance(n, t.Jump | t.Return) for n in t.walk([*stmt.body, *stmt.orelse]))
         verdict = _handler(handler, tries_next=tries_next)
         if verdict != "gone":
-            it.emit(TryLoad(frame.place(stmt), load, frame.place(handler), verdict == "swallows", verdict == "retries"))
+            it.emit(TryLoad(frame.place(stmt), load, frame.place(handler), verdict))
         return
 
 
