@@ -67,6 +67,8 @@ class Interpreter:
         self.shape_checked: set[Place] = set()
         #: The loops met, with the training events before them.
         self.loop_starts: dict[Place, tuple[t.For | t.While, int]] = {}
+        #: State dicts that had items replaced.
+        self.written: set[Place] = set()
         self._instances: dict[object, int] = {}
         self._usage: dict[int, Usage] = {}
         self.module_frames: dict[str, Frame] = {}

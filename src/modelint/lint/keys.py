@@ -250,7 +250,7 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
                 obj = obj._replace(merged=at, filtered=test)
             if keys or name is not None:
                 _unused_write(it, frame, path, obj, at)
-                obj = obj._replace(copied="copy")  # written to: no snapshot any more
+                it.written.add(obj.place)  # no snapshot any more
         out.append(Alt(obj, alt.conds))
     if not base and (frame.lookup(path) is not None) and isinstance(name, str):
         return

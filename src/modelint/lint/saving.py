@@ -163,5 +163,7 @@ def used(it: Interpreter, frame: Frame, state: StateDict, at: Place, use: str, r
         return  # taken and saved in one loop: meant to be fresh
     if state.age == KEPT and (use != "loaded" or receiver != state.path):
         return  # another method may have taken it a moment ago
+    if state.place in it.written:
+        return
     if state.age < it.age and state.copied != "copy" and state.bound is not None:
         it.emit(Snapshot(state.bound, at, use, state.copied == "cpu"))

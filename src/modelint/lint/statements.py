@@ -136,6 +136,8 @@ def statement(it: Interpreter, frame: Frame, stmt: t.Stmt) -> bool:
             value = it.eval(frame, t.Bin(stmt.n, stmt.op, stmt.target, stmt.value))
             if isinstance(stmt.target, t.Attr) and t.dotted(stmt.target.value) == frame.self_name:
                 define.augmented(it, frame, stmt.target, stmt)
+            if isinstance(stmt.target, t.Sub):
+                keys.store(it, frame, stmt.target, UNKNOWN, stmt)
             if isinstance(stmt.target, t.Name | t.Attr) and (path := t.dotted(stmt.target)):
                 frame.bind(path, value)
         case t.Delete():
