@@ -137,7 +137,8 @@ def statement(it: Interpreter, frame: Frame, stmt: t.Stmt) -> bool:
             if isinstance(stmt.target, t.Attr) and t.dotted(stmt.target.value) == frame.self_name:
                 define.augmented(it, frame, stmt.target, stmt)
             if isinstance(stmt.target, t.Sub):
-                keys.store(it, frame, stmt.target, UNKNOWN, stmt)
+                held = it.eval(frame, stmt.target.value)  # in place: the live tensor itself is changed
+                it.written.update(a.obj.place for a in held if isinstance(a.obj, StateDict))
             if isinstance(stmt.target, t.Name | t.Attr) and (path := t.dotted(stmt.target)):
                 frame.bind(path, value)
         case t.Delete():
