@@ -20,9 +20,11 @@ from modelint import atomic
 from modelint.lint.read import digest, read_bytes
 
 #: Of the shape of the cache file itself.
-_FORMAT = 1
+_FORMAT = 2
 #: A larger cache file would cost more than it saves.
 _MAX_BYTES = 64_000_000
+#: Pairs of a file and one that it depends on, in all: where files hang together by the thousand, some are not kept.
+_MOST_PAIRS = 3_000_000
 #: Caches of projects that nobody has checked for so long (seconds) are removed.
 _MAX_AGE = 90 * 24 * 3600
 
@@ -67,8 +69,13 @@ class Cache:
         self._version = version
         self._path = path
         self._entries: dict[str, Any] = {}
+        #: What entries depend on, by number: many depend on the same files.
+        self._table: list[list[str | None]] = []
+        self._numbers: dict[tuple[str, str | None], int] = {}
+        self._pairs = 0
         self._changed = False
         self._used: set[str] = set()
+        self._held: dict[int, bool] = {}
         #: Hashes of consulted files in this run, so that each is read once.
         self._hashes: dict[str, str | None] = {}
 
@@ -89,11 +96,11 @@ class Cache:
         try:
             if entry is None or entry["hash"] != digest(data):
                 return None
-            if any(self._hash(self._absolute(other)) != found for other, found in entry["depends"].items()):
+            if not all(map(self._holds, entry["depends"])):
                 return None
             self._used.add(key)
             return entry["payload"]
-        except (KeyError, TypeError, AttributeError):  # not an entry of ours
+        except (LookupError, TypeError, AttributeError, ValueError):  # not an entry of ours
             return None
 
     def put(self, path: str, data: bytes, dependencies: Mapping[str, str | None], payload: Payload) -> None:
@@ -101,7 +108,11 @@ class Cache:
         depends = {self._key(each): found for each, found in dependencies.items()}
         if depends.pop(self._key(path), digest(data)) != digest(data):
             return  # it changed while it was analysed
-        self._entries[self._key(path)] = {"hash": digest(data), "depends": depends, "payload": payload}
+        self._pairs += len(depends)
+        if self._pairs > _MOST_PAIRS:
+            return
+        numbers = [self._number(pair) for pair in depends.items()]
+        self._entries[self._key(path)] = {"hash": digest(data), "depends": numbers, "payload": payload}
         self._used.add(self._key(path))
         self._changed = True
 
@@ -121,11 +132,17 @@ class Cache:
                 _remove_old(os.path.dirname(self._path))
             atomic.write(self._path, text.encode())
             self._changed = False
-        except (OSError, ValueError, TypeError, RecursionError):
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return  # no room, no right to write: no cache
 
     def _text(self, entries: dict[str, Any]) -> str:
-        return json.dumps({"format": _FORMAT, "version": self._version, "root": self.root, "entries": entries})
+        """With the part of the table that these entries need."""
+        used = sorted({number for entry in entries.values() for number in entry["depends"]})
+        needed = {number: place for place, number in enumerate(used)}
+        table = [self._table[number] for number in needed]
+        kept = {key: {**e, "depends": [needed[number] for number in e["depends"]]} for key, e in entries.items()}
+        head = {"format": _FORMAT, "version": self._version, "root": self.root}
+        return json.dumps({**head, "table": table, "entries": kept}, separators=(",", ":"))
 
     def _load(self) -> dict[str, Any]:
         if self._path is None:
@@ -135,10 +152,26 @@ class Cache:
                 data = file.read(_MAX_BYTES + 1)
             whole = json.loads(data) if len(data) <= _MAX_BYTES else {}
             same = (whole["format"], whole["version"], whole["root"]) == (_FORMAT, self._version, self.root)
-            entries = whole["entries"] if same else {}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
+            entries, table = (whole["entries"], whole["table"]) if same else ({}, [])
+            self._numbers = {(key, found): number for number, (key, found) in enumerate(table)}
+            self._pairs = sum(len(entry["depends"]) for entry in entries.values())
+            self._table = table
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
             return {}
-        return entries if isinstance(entries, dict) else {}
+        return entries
+
+    def _number(self, pair: tuple[str, str | None]) -> int:
+        number = self._numbers.setdefault(pair, len(self._table))
+        if number == len(self._table):
+            self._table.append(list(pair))
+        return number
+
+    def _holds(self, number: int) -> bool:
+        """Is that file still what it was?"""
+        if number not in self._held:
+            key, found = self._table[number]
+            self._held[number] = key is not None and self._hash(self._absolute(key)) == found
+        return self._held[number]
 
     def _hash(self, path: str) -> str | None:
         if path not in self._hashes:

@@ -34,9 +34,11 @@ class FileRun(NamedTuple):
 class Analyser:
     """Analyses files of one project, one after the other, in one process."""
 
-    def __init__(self, project: Project, *, triage: bool) -> None:
+    def __init__(self, project: Project, *, triage: bool, trace: bool) -> None:
         self.project = project
         self.triage = triage
+        #: Whether somebody wants to know what was consulted.
+        self.trace = trace
         self._rules: dict[type, list[Rule]] = {}
         for rule in catalogue.rules():
             for fact_type in rule.facts:
@@ -48,7 +50,7 @@ class Analyser:
         project = self.project
         loaded = project.load(path)
         if isinstance(loaded, NotAnalysed):
-            return FileRun([], [loaded], project.consulted(path))
+            return FileRun([], [loaded], self._consulted(path))
         statements = worth_parsing(loaded) if self.triage else [s.index for s in loaded.source.statements]
         found: list[tuple[Diagnostic, bool]] = []
         if statements:
@@ -59,9 +61,12 @@ class Analyser:
             except Exception as error:  # one file must not cost the findings of all the others
                 reason = f"internal error ({type(error).__name__}: {error}): please report it with this file"
                 loaded.refused.append(NotAnalysed(path, reason, internal=True))
-        run = FileRun(found, [*loaded.source.skipped, *loaded.refused], project.consulted(path))
+        run = FileRun(found, [*loaded.source.skipped, *loaded.refused], self._consulted(path))
         project.trim()
         return run
+
+    def _consulted(self, path: str) -> dict[str, str | None]:
+        return self.project.consulted(path) if self.trace else {}
 
     def _judge(self, facts: Iterable[object]) -> list[Found]:
         """Give each fact to the rules that asked for its type."""

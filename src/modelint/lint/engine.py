@@ -62,7 +62,9 @@ def lint_files(
                 else:
                     results[path] = _unpacked(payload)
     pending = [path for path in files if path not in results]
-    for path, run in zip(pending, _analysed(pending, root, jobs, overlay, triage), strict=True):
+    for path, run in zip(
+        pending, _analysed(pending, root, jobs, overlay, triage, trace=cache is not None), strict=True
+    ):
         results[path] = Result(run.diagnostics, run.not_analysed)
         if cache is not None and path in contents and not any(each.internal for each in run.not_analysed):
             cache.put(path, contents[path], run.consulted, _packed(results[path]))
@@ -78,7 +80,7 @@ def _content(path: str, overlay: Mapping[str, bytes] | None) -> bytes | None:
 
 
 def _analysed(
-    paths: list[str], root: str, jobs: int, overlay: Mapping[str, bytes] | None, triage: bool
+    paths: list[str], root: str, jobs: int, overlay: Mapping[str, bytes] | None, triage: bool, *, trace: bool
 ) -> Iterable[FileRun]:
     """The run of each path, in order, in as many processes."""
     if not paths:
@@ -89,7 +91,7 @@ def _analysed(
     from modelint.lint.index import Project
     from modelint.parallel import Died, map_forked
 
-    analyser = Analyser(Project(root, overlay), triage=triage)  # each worker goes on with its own copy
+    analyser = Analyser(Project(root, overlay), triage=triage, trace=trace)  # each worker goes on with its own copy
     sizes = [os.path.getsize(path) if os.path.exists(path) else 0 for path in paths]
     before = gc.get_threshold()
     gc.set_threshold(*_SELDOM)

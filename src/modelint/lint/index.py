@@ -6,6 +6,7 @@ Nothing here imports user code: a module is a file that is read and cut, and low
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 import re
 import sys
@@ -46,8 +47,14 @@ class FuncRef(NamedTuple):
 TOP = -1
 
 
+_BUILTINS = frozenset(dir(builtins))
+#: Lines that may bind the name %b at the top level, or below an ``if`` or ``try`` there.
+_BINDS = (
+    rb"(?m)^(?:(?: {4}|\t)?(?:(?:async )?def|class) +%b\b|(?: {4}|\t)?%b *[:=,]|.*\bimport\b.*\b%b\b|.*\bas +%b\b"
+    rb"| *%b,?$)"
+)
 #: Characters of source kept at hand, with their trees: ~60 bytes each.
-MOST_KEPT = 1_500_000
+MOST_KEPT = 3_000_000
 
 _WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile|\bDDP\b")
 _WRAPS_BYTES = re.compile(_WRAPS.pattern.encode())
@@ -99,7 +106,7 @@ class File:
         self.used = 0
         self.refused: list[NotAnalysed] = []
         self._lowered: dict[int, list[t.Stmt]] = {}
-        self._resolved: dict[str, Ref | None] = {}
+        self._resolved = project.resolved.setdefault(source.path, {})
         self._defs: dict[tuple[int, int], t.Def | t.Class] = {}
         for statement in source.statements:
             for top in statement.nodes:
@@ -229,11 +236,11 @@ class File:
             ref = self._bound(head)
         if ref is None and head in self.imports:
             ref = self.follow(self.imports[head])
-        if ref is None and head not in self.bound:
+        if ref is None and head not in self.bound and head not in _BUILTINS:
             for star in self.stars:
                 module = self.follow(star)
                 if isinstance(module, ModuleRef):
-                    ref = self.project.member(self, module, head)
+                    ref = self.project.member(self, module, head) if self.project.may_bind(module.path, head) else None
                     if ref:
                         break
                 elif isinstance(module, ExtRef) and module.dotted.startswith("torch"):
@@ -282,6 +289,8 @@ class Project:
         self.overlay = dict(overlay or {})
         self._files: dict[str, File | NotAnalysed] = {}
         self._clock = 0
+        #: File -> what its names stand for: kept when the file itself is let go of.
+        self.resolved: dict[str, dict[str, Ref | None]] = {}
         self._trails: dict[str, tuple[set[str], set[str]]] = {}
         self._digests: dict[str, str | None] = {}
         self._kinds: dict[str, str] = {}
@@ -336,7 +345,8 @@ class Project:
     def _read(self, path: str) -> bytes | NotAnalysed:
         data = self.overlay.get(path)
         read = read_bytes(path) if data is None else data
-        self._digests[path] = digest(read) if isinstance(read, bytes) else None
+        if path not in self._digests:
+            self._digests[path] = digest(read) if isinstance(read, bytes) else None
         return read
 
     def file(self, path: str) -> File | None:
@@ -369,6 +379,19 @@ class Project:
         read = self._read(path)
         return read if isinstance(read, bytes) else b""
 
+    def may_bind(self, path: str, name: str) -> bool:
+        """May a file bind this name at its top level? Its text says so without being parsed."""
+        if path in self._files or not path.endswith(".py"):
+            return True
+        text, word = self.bytes(path), name.encode()
+        if word not in text:
+            return b"import *" in text
+        if text.count(b"__all__") == 1 and b"\n__all__ = [" in text:
+            return b'"%b"' % word in text or b"'%b'" % word in text
+        if b"import *" in text or b"\\\n" in text:
+            return True
+        return re.search(_BINDS.replace(b"%b", re.escape(word)), text) is not None
+
     def kind(self, path: str) -> str:
         """ "file", "folder" or "" for nothing."""
         if path not in self._kinds:
@@ -399,7 +422,8 @@ class Project:
                     return found
             else:
                 file.missing.update(os.path.join(base, parts[0] + end) for end in (".py", "/__init__.py"))
-                file.missing.add(os.path.join(base, *parts) + ".py")
+                if len(parts) > 1:  # a folder without __init__.py
+                    file.missing.add(os.path.join(base, *parts) + ".py")
         return None
 
     def _below(self, file: File, base: str, parts: list[str]) -> str | None:

@@ -88,6 +88,13 @@ class _Scope:
         head = name.partition(".")[0]
         if head == "self":
             return self.owner is None or self.owner.returns(name.partition(".")[2], makes=True)
+        bound = self.assigned(name)
+        if bound and not any(isinstance(each, ast.Call) for each in bound):  # block = Basic if small else Bottleneck
+            names = {ast_dotted(n) for each in bound for n in ast.walk(each) if isinstance(n, ast.Name | ast.Attribute)}
+            return any(self._refers_to_maker(each) for each in names if each and not self.assigned(each))
+        return self._refers_to_maker(name)
+
+    def _refers_to_maker(self, name: str) -> bool:
         ref = self.resolve(name)
         if isinstance(ref, ExtRef):
             return ref.dotted in known.PARAMETER or known.torch_nn_class(ref.dotted) is not None
