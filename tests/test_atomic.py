@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,15 @@ def test_a_failure_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_device_is_written_to() -> None:
     atomic.write(os.devnull, b"x")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_a_stream_that_leads_to_a_file_is_not_replaced(tmp_path: Path) -> None:
+    code = "import os; from modelint import atomic; atomic.write('/dev/stdout', b'two\\n'); os.write(1, b'three\\n')"
+    with open(tmp_path / "log", "wb") as log:
+        log.write(b"one\n")
+        log.flush()
+        subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\nthree\n"
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

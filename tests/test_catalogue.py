@@ -76,10 +76,10 @@ def test_an_unknown_code_names_the_nearest(text: str, hint: str) -> None:
         catalogue.page(text)
 
 
-def test_a_code_like_none_has_no_hint_and_is_shown_escaped() -> None:
+def test_a_code_like_none_points_to_the_list_and_is_shown_escaped() -> None:
     with pytest.raises(UnknownCode) as error:
         catalogue.page("\x1b[31m")
-    assert str(error.value) == r"unknown code '\x1b[31m'"
+    assert str(error.value) == r"unknown code '\x1b[31m'; `modelint rules` lists the codes"
 
 
 def test_sections_of_a_page() -> None:

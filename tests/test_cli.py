@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 from typing import NamedTuple
 
 import pytest
@@ -194,6 +195,17 @@ def test_suppression_comments(shell: Shell) -> None:
     assert (shell.check().code, shell.check().codes) == (1, ["MDL903"])
 
 
+def test_a_comment_counts_on_either_line_of_a_defect_in_two_files(shell: Shell) -> None:
+    wrap, save = "    save(DataParallel(net))", "    torch.save(model.state_dict(), 'a.pt')"
+    comment = "  # modelint: ignore[MDL201] read by the same launcher"
+    for in_wrap, in_save, expected in (("", "", ["MDL201"]), (comment, "", []), ("", comment, [])):
+        shell.write("io.py", "import torch\n\n\ndef save(model):\n" + save + in_save + "\n")
+        text = "from torch.nn import DataParallel\n\nfrom .io import save\n\n\ndef main(net):\n"
+        shell.write("main.py", text + wrap + in_wrap + "\n")
+        for paths in (["."], ["main.py"], ["main.py", "io.py"]):
+            assert shell.check(*paths).codes == expected, (in_wrap, in_save, paths)
+
+
 # Exit codes
 
 
@@ -266,7 +278,10 @@ def test_a_path_that_does_not_exist(shell: Shell) -> None:
     [
         ([], "no command given"),
         (["chekc"], "invalid choice: 'chekc'"),
-        (["check", "--formt", "json"], "unrecognized arguments: --formt"),
+        (["check", "--formt", "json"], "`modelint check --help` lists the options"),
+        (["check", "-a.py"], "unrecognized arguments: -a.py; a file of such a name goes after --"),
+        (["check", "--select", " ,"], "--select names no code"),
+        (["check", ""], "'': no such file or folder"),
         (["check", "--format", "xml"], "invalid choice: 'xml'"),
         (["check", "--only", "layout"], "argument --only: invalid choice: 'layout'"),
         (["check", "--jobs", "0"], "argument --jobs: invalid number of processes"),
@@ -275,6 +290,7 @@ def test_a_path_that_does_not_exist(shell: Shell) -> None:
         (["check", "--statistics", "--format", "sarif"], "--statistics goes with"),
         (["check", "--stdin-filename", "a.py", "b.py"], "stdin and other paths"),
         (["explain", "MDL999"], "unknown code 'MDL999'"),
+        (["explain", "wheels"], "unknown code 'wheels'; `modelint rules` lists the codes"),
         (["explain"], "the following arguments are required: CODE"),
     ],
 )
@@ -343,7 +359,8 @@ def test_color(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[" in shell.run("check").out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in shell.run("check").out
-    assert "\x1b[" in shell.run("check", "--color", "always").out
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b[1;33m" in shell.run("check", "--color", "always").out
 
 
 def test_stdin(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,28 +423,50 @@ def start(folder: Path, *arguments: str, **pipes: int) -> subprocess.Popen[str]:
 
 def test_python_dash_m(shell: Shell) -> None:
     shell.write("a.py", LOAD)
-    with start(shell.folder, "check", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with start(shell.folder, "check", stdout=PIPE, stderr=PIPE) as process:
         out, err = process.communicate()
     assert (process.returncode, err) == (1, "1 file; 1 warning\n") and "MDL401" in out
 
 
 def test_a_reader_that_leaves(shell: Shell) -> None:
     shell.write("a.py", LOAD * 3000)
-    with start(shell.folder, "check", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with start(shell.folder, "check", stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         err = process.stderr.read()
     assert process.returncode == 1 and err == "1 file; 3000 warnings\n"
-    with start(shell.folder, "rules", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with start(shell.folder, "rules", stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         err = process.stderr.read()
     assert process.returncode == 141 and err == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [["check", "a.py"], ["rules"], ["explain", "MDL401"]])
+def test_streams_that_cannot_be_used(shell: Shell, arguments: list[str]) -> None:
+    shell.write("a.py", LOAD)
+    with open("/dev/full", "w") as full, start(shell.folder, *arguments, stdout=full.fileno(), stderr=PIPE) as process:
+        _, err = process.communicate()
+    assert (process.returncode, err) == (2, "modelint: stdout cannot be written: No space left on device\n")
+    closed = ["sh", "-c", 'exec "$0" -m modelint "$@" >&- <&-', sys.executable]
+    ran = subprocess.run([*closed, *arguments], cwd=shell.folder, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "modelint: stdout is closed\n")
+    ran = subprocess.run([*closed, "check", "-"], cwd=shell.folder, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "modelint: stdin is closed\n")
+
+
+def test_a_working_directory_that_is_gone(shell: Shell) -> None:
+    (shell.folder / "gone").mkdir()
+    remove = ["sh", "-c", 'cd gone && rmdir ../gone && exec "$0" -m modelint check', sys.executable]
+    ran = subprocess.run(remove, cwd=shell.folder, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "modelint: the working directory cannot be used: No such file or directory\n"
+
+
 def test_ctrl_c(shell: Shell) -> None:
     program = "import sys, modelint.cli as cli; print('up', flush=True); sys.exit(cli.main(['check', '-']))"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}
     with subprocess.Popen([sys.executable, "-c", program], cwd=shell.folder, text=True, **pipes) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "up\n"

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import stat
 
+_STREAMS = {"/dev/stdout": 1, "/dev/fd/1": 1, "/dev/stderr": 2, "/dev/fd/2": 2}
+
 
 def write(path: str, data: bytes) -> None:
     """Replace the content of ``path``: temporary file in the same folder, fsync, rename; the mode is kept.
 
-    A symbolic link stays one (its target is replaced), and what is no plain file (``/dev/stdout``) is written to.
+    A symbolic link stays one (its target is replaced), and what is no plain file is written to. ``/dev/stdout`` is
+    written to even where it leads to a plain file, which has more than this in it.
     Raises OSError and leaves the old content when that fails.
     """
+    if (descriptor := _STREAMS.get(path)) is not None:
+        with open(os.dup(descriptor), "wb") as stream:
+            stream.write(data)
+        return
     target = os.path.realpath(path)
     try:
         mode: int | None = os.stat(target).st_mode

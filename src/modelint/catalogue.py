@@ -65,7 +65,8 @@ def resolve(text: str) -> str:
         if name == wanted.lower():
             return code
     hint = nearest(wanted)
-    raise UnknownCode(f"unknown code {text!a}" + (f"; did you mean {hint} ({known[hint]})?" if hint else ""))
+    words = f"did you mean {hint} ({known[hint]})?" if hint else "`modelint rules` lists the codes"
+    raise UnknownCode(f"unknown code {text!a}; {words}")
 
 
 def nearest(text: str) -> str | None:
@@ -115,7 +116,8 @@ def explain(code: str, stream: IO[str], *, color: bool) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console(file=stream, force_terminal=True).print(Markdown(text))
+    # Whether to colour has been decided: rich is not to ask NO_COLOR and TERM again.
+    Console(file=stream, force_terminal=True, no_color=False, color_system="standard").print(Markdown(text))
 
 
 def list_rules(stream: IO[str], *, format: TableFormat = "text") -> None:

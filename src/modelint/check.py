@@ -71,7 +71,8 @@ def check(paths: list[str], options: Options) -> Checked:
     looked = _look(found.targets, overlay)
     diagnostics, wide, not_analysed = _lint(looked, overlay, options)
     not_analysed = [*found.not_analysed, *looked.not_analysed, *not_analysed]
-    if looked.commented:
+    if looked.commented or diagnostics:
+        # A comment at a related line counts, too, and that may stand in a file that was not asked for.
         from modelint.lint import suppress
 
         whole = set(looked.commented).difference(skipped.path for skipped in not_analysed)

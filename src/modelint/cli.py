@@ -10,7 +10,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from modelint import __version__
@@ -47,9 +47,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Never lets an exception through."""
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
-        return code
+        return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         _say("modelint: interrupted")
         return 130
@@ -65,7 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     parser = _parser()
-    arguments = parser.parse_args(_valued(argv))
+    arguments, unknown = parser.parse_known_args(_valued(argv))
+    if unknown:
+        command = f"modelint {arguments.command}" if arguments.command else "modelint"
+        hint = "a file of such a name goes after --, " if arguments.command == "check" else ""
+        raise _Wrong(f"unrecognized arguments: {' '.join(unknown)}; {hint}`{command} --help` lists the options")
     if arguments.command == "check":
         return _check(arguments)
     if arguments.command == "explain":
@@ -73,7 +75,8 @@ def _run(argv: Sequence[str]) -> int:
     if arguments.command == "rules":
         from modelint import catalogue
 
-        catalogue.list_rules(sys.stdout, format=arguments.format)
+        with _stdout() as stream:
+            catalogue.list_rules(stream, format=arguments.format)
         return 0
     raise _Wrong("no command given; `modelint --help` lists them")
 
@@ -126,7 +129,7 @@ def _add_check(check: argparse.ArgumentParser) -> None:
         "--fail-on-unanalysed",
         choices=("any", "syntax"),
         metavar="any|syntax",
-        help="exit 3 when a file could not be analysed; =syntax: only for syntax errors",
+        help="exit 3 when a file could not be analysed, alone or =any: for whatever reason; =syntax: for syntax errors",
     )
     run = check.add_argument_group("the run")
     run.add_argument("--stdin-filename", metavar="NAME", help="the name of what stands on stdin (with -)")
@@ -155,10 +158,17 @@ def _check(arguments: argparse.Namespace) -> int:
 
     if arguments.statistics and arguments.format in ("sarif", "github"):
         raise _Wrong(f"--statistics goes with --format full, concise or json, not {arguments.format}")
+    select = None if arguments.select is None else selection.parse_list(arguments.select)
+    if select == ():
+        raise _Wrong("--select names no code, so nothing would be reported; `modelint rules` lists them")
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise _Wrong(f"the working directory cannot be used: {error.strerror}") from None
     checked = check(
         arguments.paths or ["."],
         Options(
-            select=None if arguments.select is None else selection.parse_list(arguments.select),
+            select=select,
             extend_select=selection.parse_list(arguments.extend_select or ()),
             ignore=selection.parse_list(arguments.ignore or ()),
             preview=arguments.preview,
@@ -189,14 +199,16 @@ def _stdin(arguments: argparse.Namespace) -> tuple[str, bytes] | None:
         return None
     if arguments.paths not in (["-"], []):
         raise _Wrong("stdin and other paths cannot be checked in one run")
+    if sys.stdin is None:
+        raise _Wrong("stdin is closed")
     return arguments.stdin_filename or "stdin.py", sys.stdin.buffer.read()
 
 
 def _write(checked: Checked, arguments: argparse.Namespace) -> None:
     """The report, to stdout or to --output-file."""
     if arguments.output_file is None:
-        _render(checked, arguments, sys.stdout)
-        sys.stdout.flush()
+        with _stdout() as stream:
+            _render(checked, arguments, stream)
         return
     import io
 
@@ -210,8 +222,23 @@ def _write(checked: Checked, arguments: argparse.Namespace) -> None:
         raise _Wrong(f"{arguments.output_file}: cannot be written: {error.strerror}") from None
 
 
+@contextlib.contextmanager
+def _stdout() -> Iterator[IO[str]]:
+    """stdout, flushed at the end. What cannot be written is said, unless the reader has gone."""
+    if sys.stdout is None:
+        raise _Wrong("stdout is closed")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _close_stdout()
+        raise _Wrong(f"stdout cannot be written: {error.strerror}") from None
+
+
 def _close_stdout() -> None:
-    """Whoever read the output has gone: what is still buffered must not fail again at exit."""
+    """Nobody can read the output: what is still buffered must not fail again at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -266,7 +293,8 @@ def _count(number: int, noun: str) -> str:
 def _explain(arguments: argparse.Namespace) -> int:
     from modelint import catalogue
 
-    catalogue.explain(arguments.code, sys.stdout, color=_colored(arguments.color, sys.stdout))
+    with _stdout() as stream:
+        catalogue.explain(arguments.code, stream, color=_colored(arguments.color, stream))
     return 0
 
 

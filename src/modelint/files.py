@@ -68,8 +68,8 @@ def find(paths: list[str], cwd: str, configs: Configs) -> Found:
     for path in paths:
         # normpath would take `link/..` for nothing; os.path.join keeps what the user named.
         absolute = os.path.normpath(os.path.join(cwd, path))
-        if not os.path.lexists(absolute):
-            raise NoSuchPath(f"{path}: no such file or folder")
+        if not path or not os.path.lexists(absolute):
+            raise NoSuchPath(f"{path or repr(path)}: no such file or folder")
         if not os.path.isdir(absolute):
             config = configs.of_file(absolute)
             if config.force_exclude and excludes.hold(absolute, config):
