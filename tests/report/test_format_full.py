@@ -33,13 +33,20 @@ def test_nothing_found_prints_nothing() -> None:
 
 
 def test_several_related_places_take_one_line_of_words() -> None:
-    related = tuple(Related("pkg/train.py", Span(2, 9, 2, 31), "wrapped here") for _ in range(6))
+    related = tuple(Related("pkg/train.py", Span(line, 9, line, 31), "wrapped here") for line in (2, 6, 7, 8, 9, 10))
     lines = rendered(outcome(WRAPPED._replace(related=related)), "full").splitlines()
     words = [line for line in lines if not re.match(r" *\d* \|", line)]
     assert len(words) == 3
     assert words[1] == (
-        "pkg/train.py:2:9: wrapped here; also pkg/train.py:2, pkg/train.py:2, pkg/train.py:2 and 2 more"
+        "pkg/train.py:2:9: wrapped here; also pkg/train.py:6, pkg/train.py:7, pkg/train.py:8 and 2 more"
     )
+
+
+def test_each_related_place_keeps_its_words_and_no_line_is_named_twice() -> None:
+    places = ((2, "wrapped here"), (6, "wrapped here"), (9, "saved here"), (4, "saved here"), (2, "reached here"))
+    related = tuple(Related("pkg/train.py", Span(line, 9, line, 31), words) for line, words in places)
+    text = rendered(outcome(WRAPPED._replace(related=related)), "full")
+    assert "pkg/train.py:2:9: wrapped here; also pkg/train.py:6; saved here: pkg/train.py:9\n" in text
 
 
 def test_a_file_that_is_gone_leaves_the_words() -> None:

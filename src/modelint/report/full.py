@@ -35,7 +35,10 @@ def write_colored(outcome: Outcome, stream: IO[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True)
+    # Whether to colour has been decided: rich is not to ask NO_COLOR and TERM again.
+    console = Console(
+        file=stream, force_terminal=True, no_color=False, color_system="standard", highlight=False, soft_wrap=True
+    )
     encoding = console.encoding
     for line in _lines(outcome):
         pieces = [(piece.encode(encoding, "backslashreplace").decode(encoding), style) for style, piece in line]
@@ -65,7 +68,7 @@ def _diagnostic(diagnostic: Diagnostic, excerpts: _Excerpts) -> list[Line]:
         *excerpts.of(diagnostic.path, diagnostic.span, width, style),
     ]
     for place in related:
-        lines.append([*_place(place.path, place.span), ("", _related_words(place, diagnostic.related[1:]))])
+        lines.append([*_place(place.path, place.span), ("", _related_words(place, _others(diagnostic)))])
         lines += excerpts.of(place.path, place.span, width, "bold blue")
     if diagnostic.help:
         lines.append([("bold green", "help"), ("", f": {shown(diagnostic.help)}")])
@@ -76,13 +79,23 @@ def _place(path: str, span: Span) -> Line:
     return [("bold", shown(path)), ("", f":{span.line}:{span.column}: ")]
 
 
-def _related_words(first: Related, others: tuple[Related, ...]) -> str:
+def _others(diagnostic: Diagnostic) -> list[Related]:
+    """The related places after the first, without those on a line that is shown anyway."""
+    first, *others = diagnostic.related
+    excerpts = {(diagnostic.path, diagnostic.span.line), (first.path, first.span.line)}
+    return [other for other in others if (other.path, other.span.line) not in excerpts]
+
+
+def _related_words(first: Related, others: list[Related]) -> str:
     """What the related line says; further places share it, so that a diagnostic stays short."""
     words = shown(first.message)
-    if others:
-        words += "; also " + ", ".join(f"{shown(other.path)}:{other.span.line}" for other in others[:3])
-        words += f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return words
+    by_message: dict[str, list[str]] = {}
+    for other in others[:3]:
+        by_message.setdefault(other.message, []).append(f"{shown(other.path)}:{other.span.line}")
+    for message, places in by_message.items():
+        words += "; also " if message == first.message else f"; {shown(message)}: "
+        words += ", ".join(places)
+    return words + (f" and {len(others) - 3} more" if len(others) > 3 else "")
 
 
 class _Excerpts:
