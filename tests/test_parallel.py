@@ -158,4 +158,7 @@ def test_workers_end_with_their_item_when_their_parent_is_killed() -> None:
     started, pids = sleeper(1)
     started.kill()
     started.communicate(timeout=30)  # ends when no process holds its output any more
+    for _ in range(100):
+        if any(alive(pid) for pid in pids):
+            time.sleep(0.05)  # it closes its output a moment before it is gone
     assert not any(alive(pid) for pid in pids)

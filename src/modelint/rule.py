@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from modelint.diagnostics import Severity
 
-#: on: by default. preview: with --preview or its full code. off: only with its full code.
-Status = Literal["on", "preview", "off"]
+#: on: by default. off: with its full code, or --preview.
+Status = Literal["on", "off"]
 
 
 class Place(NamedTuple):
