@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from modelint import catalogue
 from modelint.config import TEST_FOLDERS, Config, ConfigError, Configs
 
 
@@ -34,6 +35,7 @@ def test_without_any_file_the_defaults_hold(tmp_path: Path) -> None:
     assert found._replace(folder="") == Config("")
     assert found.fail_on == "warning"
     assert set(TEST_FOLDERS) == {"tests/", "test/"}
+    assert {code for codes in TEST_FOLDERS.values() for code in codes} <= catalogue.codes().keys()
 
 
 def test_every_key(tmp_path: Path) -> None:

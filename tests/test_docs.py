@@ -1,0 +1,51 @@
+"""What the documents say is there, is there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from modelint.config import Configs
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "src" / "modelint"
+
+
+def modules(folder: Path) -> set[str]:
+    return {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
+
+
+def test_architecture_names_the_modules_that_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^ *(\w+)\.py ", text, re.MULTILINE)) == modules(SOURCES)
+
+
+def test_architecture_names_the_rooms_of_the_engine() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text.partition("The rooms of `lint/`:")[2].partition("##")[0]
+    named = re.findall(r"`(\w+)`", table)
+    assert sorted(named) == sorted(modules(SOURCES / "lint"))
+
+
+def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
+        assert "modelint" in tomllib.loads(block)["tool"]
+        found = Configs(str(tmp_path)).of_folder(str(tmp_path))
+        assert found.folder == str(tmp_path) and found.select is not None
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"])
+def test_links_and_files_exist(name: str) -> None:
+    document = ROOT / name
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (document.parent / target).exists(), target
+    for target in re.findall(r"`((?:src|tests|tools|rules|docs|benchmarks|examples)/[\w./]*)`", text):
+        assert (ROOT / target).exists(), target
