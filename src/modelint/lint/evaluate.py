@@ -361,7 +361,7 @@ def f_string(it: Interpreter, frame: Frame, expr: t.FStr) -> Value:
     for part in expr.parts:
         value = it.eval(frame, part)
         for alt in value:
-            if isinstance(alt.obj, Key) and alt.obj.rewritten:
+            if isinstance(alt.obj, Key) and alt.obj.rewritten and alt.obj.rewritten[1] != "slice":
                 return just(alt.obj)  # f"{prefix}{k[7:]}" still carries what was cut
     return UNKNOWN
 

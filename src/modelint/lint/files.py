@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import classes, functions
 from modelint.lint import tree as t
-from modelint.lint.functions import STEPS
+from modelint.lint.functions import STEPS, STEPS_OF_A_FILE
 from modelint.lint.index import ClassRef, File, FuncRef, definitions
 from modelint.lint.select import is_table
 from modelint.lint.state import Frame
@@ -51,10 +51,10 @@ def run_file(it: Interpreter, file: File, statements: list[int]) -> None:
     for index in statements:
         for stmt in definitions(file.lowered(index)):
             if isinstance(stmt, t.Class):
-                it.steps = min(it.steps, STEPS // 2)
+                it.limit = min(it.steps + STEPS, STEPS_OF_A_FILE)
                 classes.run_class(it, _class_ref(file, index, stmt))
             else:
-                it.steps = min(it.steps, STEPS // 2)
+                it.limit = min(it.steps + STEPS, STEPS_OF_A_FILE)
                 ref = _func_ref(file, index, stmt)
                 frame.statement = index
                 functions.call_func(it, frame, ref, [], {})

@@ -13,6 +13,7 @@ from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.state import Env, Frame, join_envs
 from modelint.lint.values import (
     UNKNOWN,
+    Checkpoint,
     Cls,
     DictVal,
     Func,
@@ -46,7 +47,10 @@ _KEY_WORDS = frozenset({
     "state_dict", "load_state_dict", "DataParallel", "DistributedDataParallel", "DDP", "AveragedModel",
 })  # fmt: skip
 _WORDS = re.compile(r"[A-Za-z_]\w*")
-STEPS = 60_000
+#: Steps for one definition of a file, and for a file.
+STEPS, STEPS_OF_A_FILE = 20_000, 150_000
+#: How often a function is followed with arguments that tell nothing.
+DULL_VISITS = 4
 DEPTH = 7
 #: Loads that happen inside a function so named count for a ``try`` around its call.
 _LOADS = re.compile(r"load|resume|restore|pretrain|init_weight|checkpoint", re.IGNORECASE)
@@ -212,7 +216,7 @@ def invoke(
         if {"step", "backward"} <= node.words:
             it.age += 1
         return None
-    if it.steps > STEPS or inner.depth > DEPTH or it.active.count(ident) > 0:
+    if (inner.depth > 1 and it.steps > it.limit) or inner.depth > DEPTH or it.active.count(ident) > 0:
         return None
     inner.loops = caller.loops
     bind_params(it, inner, params, pos, kw)
@@ -224,6 +228,11 @@ def invoke(
         it.age += age
         _give_back(caller, inner, self_env)
         return value
+    if inner.depth > 1 and not _tells(it, inner.key, pos, kw):
+        # nothing goes in that could matter: a few visits show what this function does by itself
+        it.visits[ident] = it.visits.get(ident, 0) + 1
+        if it.visits[ident] > DULL_VISITS:
+            return None
     marks, age = len(it.loads), it.age
     it.active.append(ident)
     value, env = run_body(it, inner, node)
@@ -237,6 +246,15 @@ def invoke(
         it.memo[memo_key] = (value, tuple(it.loads[marks:]), it.age - age, self_env)
     _give_back(caller, inner, self_env)
     return value
+
+
+def _tells(it: Interpreter, key: int, pos: list[Value], kw: dict[str, Value]) -> bool:
+    """Does an argument, or an attribute of self, hold a wrapped model, a state dict, a checkpoint or a key?"""
+    for value in (*pos, *kw.values(), *it.heap.get(key, {}).values()):
+        for obj in flat(value):
+            if isinstance(obj, StateDict | Checkpoint | Key | Opaque) or (isinstance(obj, Model) and obj.wraps):
+                return True
+    return False
 
 
 def first(item: tuple[str, Value]) -> str:
@@ -313,7 +331,7 @@ def run_body(it: Interpreter, frame: Frame, node: t.Def) -> tuple[Value, Env]:
     for closure in frame.closures:
         ref = FuncRef(frame.file.path, frame.statement, closure.n, closure.name)
         ident = (frame.file.path, frame.statement, closure.n)
-        if it.steps < STEPS and frame.depth < DEPTH and ident not in it.active:
+        if it.steps < it.limit and frame.depth < DEPTH and ident not in it.active:
             inner = Frame(
                 frame.file, frame.statement, closure, parent=frame, cls=frame.cls, owner=frame.owner, key=frame.key,
                 depth=frame.depth + 1,

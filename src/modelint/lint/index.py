@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from modelint.diagnostics import NotAnalysed
@@ -59,6 +60,11 @@ MOST_KEPT = 3_000_000
 _WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile|\bDDP\b")
 _WRAPS_BYTES = re.compile(_WRAPS.pattern.encode())
 _WORDS = re.compile(r"[A-Za-z_]\w*")
+
+
+_WRAPS_CHILD = re.compile(
+    r"^\s*(?:self\.)?\w+\.\w+\s*=\s*[\w.]*(?:DataParallel|DDP)\((?:self\.)?\w+\.\w+", re.MULTILINE
+)
 
 
 class Import(NamedTuple):
@@ -155,6 +161,11 @@ class File:
         old = self.imports.get(name)
         if old is None or not old.module.startswith("torch"):
             self.imports[name] = value
+
+    @cached_property
+    def wraps_child(self) -> bool:
+        """``model.encoder = DataParallel(model.encoder)``: the prefix then stands in the middle of keys."""
+        return _WRAPS_CHILD.search(self.source.text) is not None
 
     @property
     def other_framework(self) -> bool:
@@ -299,6 +310,9 @@ class Project:
         self.verdicts: dict[tuple[FuncRef, bool], bool] = {}
         self._classes: dict[ClassRef, ClassInfo | None] = {}
         self._is_module: dict[ClassRef, bool | None] = {}
+        #: Lowered methods, only as long as one file is at hand.
+        self._defs_of: dict[ClassRef, list[t.Def]] = {}
+        self._methods: dict[tuple[ClassRef, str, ClassRef | None], tuple[ClassInfo, t.Def] | None] = {}
         self._bears: dict[ClassRef, bool | None] = {}
 
     def load(self, path: str) -> File | NotAnalysed:
@@ -314,6 +328,8 @@ class Project:
 
     def trim(self) -> None:
         """Let go of the files used longest ago: they are read again where somebody asks for them."""
+        self._defs_of.clear()
+        self._methods.clear()
         files = [file for file in self._files.values() if isinstance(file, File)]
         files.sort(key=lambda file: file.used, reverse=True)
         kept = 0
@@ -485,8 +501,10 @@ class Project:
 
     def defs(self, ref: ClassRef) -> list[t.Def]:
         """The methods of the class itself."""
-        node = self.node(ref)
-        return class_defs(node) if node else []
+        if ref not in self._defs_of:
+            node = self.node(ref)
+            self._defs_of[ref] = class_defs(node) if node else []
+        return self._defs_of[ref]
 
     def mro(self, ref: ClassRef) -> list[ClassInfo]:
         """The class and its bases inside the project, nearest first (depth first: a mixin diamond is rare here)."""
@@ -570,6 +588,12 @@ class Project:
 
     def method(self, ref: ClassRef, name: str, *, after: ClassRef | None = None) -> tuple[ClassInfo, t.Def] | None:
         """Where ``name`` is defined: in the class or its bases; with ``after`` only in the bases that follow it."""
+        key = (ref, name, after)
+        if key not in self._methods:
+            self._methods[key] = self._find_method(ref, name, after)
+        return self._methods[key]
+
+    def _find_method(self, ref: ClassRef, name: str, after: ClassRef | None) -> tuple[ClassInfo, t.Def] | None:
         seen = after is None
         for info in self.mro(ref):
             if seen:

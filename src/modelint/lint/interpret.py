@@ -51,7 +51,10 @@ class Interpreter:
         self.loads: list[Place] = []
         #: Training events so far: an optimizer step, a call of a train function.
         self.age = 0
+        #: Steps taken, and the count at which calls are no longer followed.
         self.steps = 0
+        self.limit = functions.STEPS
+        self.visits: dict[tuple[str, int, int], int] = {}
         self.active: list[tuple[str, int, int]] = []
         self.memo: dict[object, tuple[Value, tuple[Place, ...], int, Env]] = {}
         #: The frame around each nested function, nested classes still to interpret, what is known of each instance.
@@ -69,6 +72,8 @@ class Interpreter:
         self.loop_starts: dict[Place, tuple[t.For | t.While, int]] = {}
         #: State dicts that had items replaced.
         self.written: set[Place] = set()
+        #: Merges whose function reports what it merged.
+        self.told: set[Place] = set()
         self._instances: dict[object, int] = {}
         self._usage: dict[int, Usage] = {}
         self.module_frames: dict[str, Frame] = {}
@@ -246,7 +251,7 @@ class Interpreter:
                     return just(Opaque("lost-parameter", alt.obj.place, expr.op))
                 if alt.obj.kind in ("lost-parameter", "tensor", "path"):
                     return just(alt.obj)
-            if isinstance(alt.obj, Key) and alt.obj.rewritten and expr.op == "+":
+            if isinstance(alt.obj, Key) and alt.obj.rewritten and alt.obj.rewritten[1] != "slice" and expr.op == "+":
                 return just(alt.obj)
             if isinstance(alt.obj, Key) and expr.op == "+":
                 return just(alt.obj._replace(rewritten=(frame.place(expr), "rename", "", True)))

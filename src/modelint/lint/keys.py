@@ -48,6 +48,7 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     """A string method on a key: the ways to take a prefix off, and those that keep the key a key."""
     at = frame.place(node)
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
+    guarded = guarded or frame.file.wraps_child
     guarded = guarded or (name == "replace" and guards.asks_inside(frame, key.name, literal(args.expr(0))))
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
@@ -246,6 +247,7 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
                 obj = obj._replace(stripped=("*",))
             elif keys and not own and any(foreign(k.of, k.text) for k in keys):
                 obj = obj._replace(merged=at, filtered=test or obj.filtered)
+                _told(it, frame, at)
             elif keys and own and (test is not None or (foreign(value, "") and asks_membership(frame))):
                 obj = obj._replace(merged=at, filtered=test)
             if keys or name is not None:
@@ -256,6 +258,12 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
         return
     if out:
         frame.env[path] = tuple(out)
+
+
+def _told(it: Interpreter, frame: Frame, at: Place) -> None:
+    """Note a merge whose own function says what it merged."""
+    if it.usage(frame).reports_keys(t.Other(at.node)):
+        it.told.add(at)
 
 
 def asks_membership(frame: Frame) -> bool:
@@ -304,6 +312,7 @@ def merged(it: Interpreter, frame: Frame, parts: list[Value], at: Place, text: s
     for alt in base:
         obj = alt.obj
         if isinstance(obj, StateDict) and not whole and not opaque and foreign(incoming, text):
+            _told(it, frame, at)
             obj = obj._replace(merged=at, filtered=filtered or obj.filtered)
         elif isinstance(obj, DictVal):
             extra: list[tuple[str | None, Value]] = []

@@ -54,20 +54,22 @@ def load_state_dict(
     given = args.get(0, "state_dict", "checkpoint")
     via_super = any(isinstance(a.obj, Super) for a in receiver)
     is_model, own = _is_model(it, receiver, text)
+    strict = _strict(frame, args)
+    is_model = is_model and args.kw.keys() <= {"state_dict", "strict", "assign", "checkpoint"}
     merged, reported = None, it.usage(frame).reports_keys(node)
     for alt in given:
         if isinstance(alt.obj, StateDict):
             saving.used(it, frame, alt.obj, at, "loaded", text)
             if alt.obj.merged is not None:
                 merged = alt.obj.merged
+                reported = reported or ("logged" if merged in it.told else "")
             refused = reported == "refused" or alt.obj.filtered in it.shape_checked
             if alt.obj.filtered is not None and is_model and not refused:
                 it.emit(KeyFilter(alt.obj.filtered, at))
         elif isinstance(alt.obj, DictVal) and alt.obj.filtered is not None and is_model:
-            if alt.obj.filtered in it.shape_checked or reported == "refused":
-                continue
+            if alt.obj.filtered in it.shape_checked or reported == "refused" or strict == "yes":
+                continue  # a strict load of what was kept still raises for the rest
             it.emit(KeyFilter(alt.obj.filtered, at))
-    strict = _strict(frame, args)
     result = "used"
     if node is frame.top_call:
         result = "dropped"
@@ -116,6 +118,8 @@ def _strict(frame: Frame, args: Args) -> str:
     if expr is None:
         return "passed on" if any(a.star == "**" for a in args.node.args) else "yes"
     value = args.get(1, "strict")
+    if "strict" not in args.kw and not isinstance(expr, t.Const) and "strict" not in t.render(expr):
+        return "yes"  # the second argument of another protocol
     if isinstance(expr, t.Const):
         return "yes" if expr.value else "no"
     literals = [a.obj.value for a in value if isinstance(a.obj, Literal)]

@@ -204,8 +204,8 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
         frame.env, frame.path = dict(env), path | then[truth]
         frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt)))
         guards.refine(frame, stmt.test, truth)
-        if body or not dead:
-            guards.drop_wrapped(frame, unwraps[not truth] - unwraps[truth] if body else frozenset())
+        if not dead:
+            guards.drop_wrapped(frame, unwraps[not truth] - unwraps[truth])
         it.age = age
         alive = False if dead else block(it, frame, body)
         ends[truth] = (alive, frame.env, it.age)
@@ -227,7 +227,6 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
         frame.path = path | then[truth]
         raises = isinstance(bodies[not truth][-1], t.Raise)
         frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt), asserted=raises))
-        guards.drop_wrapped(frame, unwraps[not truth] - unwraps[truth] if not bodies[truth] else frozenset())
     return True
 
 

@@ -109,9 +109,11 @@ class Usage:
         """
         if load.n not in self._reports:
             nodes = [node for part in _alongside(self.body, load.n) for node in t.walk(part)]
+            # the names that the load is given: counting one of them counts.
+            given = frozenset(n.id for n in t.walk(load) if isinstance(n, t.Name))
             refused = any(_refuses(node) for node in nodes)
             by_hand = any(isinstance(n, t.Name) and _BY_HAND.match(n.id) and self.reads(n.id) for n in nodes)
-            told = by_hand or any(_reports(n) for n in nodes)
+            told = by_hand or any(_reports(n, given) for n in nodes)
             self._reports[load.n] = "refused" if refused else "logged" if told else ""
         return self._reports[load.n]
 
@@ -189,7 +191,12 @@ def _words(node: t.Node) -> list[str]:
 _BY_HAND = re.compile(r"^(missing|unexpected)(_keys?)?$")
 
 
-def _reports(node: t.Node) -> bool:
+def _counted(node: t.Node) -> list[t.Expr]:
+    """What ``len`` is taken of."""
+    return [n.args[0].value for n in t.walk(node) if isinstance(n, t.Call) and t.last_name(n.func) == "len" and n.args]
+
+
+def _reports(node: t.Node, given: frozenset[str]) -> bool:
     if isinstance(node, t.Call):
         if _CHECKER.search(t.last_name(node.func)) and not t.last_name(node.func).startswith("load"):
             return True
@@ -197,10 +204,7 @@ def _reports(node: t.Node) -> bool:
             return False
         if any(_MISSING.search(word) for word in _words(node)):
             return True
-        counted = [
-            n.args[0].value for n in t.walk(node) if isinstance(n, t.Call) and t.last_name(n.func) == "len" and n.args
-        ]
-        return len(counted) > 1 or any(_DICTS.search(t.render(expr)) for expr in counted)
+        return any(_DICTS.search(t.render(expr)) or t.render(expr) in given for expr in _counted(node))
     if isinstance(node, t.Bin):
         return node.op in ("-", "^") and _is_key_set(node.left) and _is_key_set(node.right)
     if isinstance(node, t.If):
