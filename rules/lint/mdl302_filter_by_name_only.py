@@ -51,11 +51,16 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: KeyFilter) -> Iterator[Report]:
+    help_text = (
+        "load with strict=False and check missing_keys and unexpected_keys; compare shapes where heads may differ"
+    )
+    if fact.strict:
+        help_text = "name what may be left out, or log what was; compare shapes where heads may differ"
     yield Report(
         fact.place,
         "checkpoint filtered by key name alone: a changed shape still raises, "
         "and names that match nothing vanish silently",
-        "load with strict=False and check missing_keys and unexpected_keys; compare shapes where heads may differ",
+        help_text,
         ((fact.loaded_at, "loaded here"),),
     )
 

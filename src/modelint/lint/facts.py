@@ -104,6 +104,8 @@ class KeyFilter(NamedTuple):
 
     place: Place
     loaded_at: Place
+    #: Loaded strictly as it is: what the model misses still raises.
+    strict: bool = False
 
 
 class TryLoad(NamedTuple):

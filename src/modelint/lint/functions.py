@@ -168,9 +168,14 @@ def bind_self(frame: Frame, node: t.Def, cls: ClassRef, key: int) -> list[t.Para
     return node.params[1:]
 
 
-def worth_following(it: Interpreter, frame: Frame, node: t.Def) -> bool:
-    """Small, or with a word of its own that matters, or calling something of its file or class that has one."""
-    if len(node.words) <= SMALL or node.words & FLOW_WORDS or node.words & flow_names(it, frame.file):
+def worth_following(it: Interpreter, frame: Frame, node: t.Def, *, far: bool) -> bool:
+    """Small, or with a word of its own that matters, or calling something of its file or class that has one.
+
+    ``far``: in another file, and with arguments that tell nothing. There, only the plainest words count.
+    """
+    if len(node.words) <= SMALL or node.words & _KEY_WORDS or node.words & flow_names(it, frame.file):
+        return True
+    if node.words & FLOW_WORDS and not far:
         return True
     return frame.cls is not None and bool(node.words & flow_methods(it, frame.cls))
 
@@ -212,7 +217,8 @@ def invoke(
     """Interpret a function body with these arguments; None where it is not followed."""
     ident = (inner.file.path, inner.statement, node.n)
     keys = any(isinstance(a.obj, Key) for v in (*pos, *kw.values()) for a in v)
-    if not keys and not worth_following(it, inner, node):
+    far = inner.file is not caller.file and not _tells(it, inner.key, pos, kw)
+    if not keys and not worth_following(it, inner, node, far=far):
         if {"step", "backward"} <= node.words:
             it.age += 1
         return None

@@ -67,9 +67,9 @@ def load_state_dict(
             if alt.obj.filtered is not None and is_model and not refused:
                 it.emit(KeyFilter(alt.obj.filtered, at))
         elif isinstance(alt.obj, DictVal) and alt.obj.filtered is not None and is_model:
-            if alt.obj.filtered in it.shape_checked or reported == "refused" or strict == "yes":
-                continue  # a strict load of what was kept still raises for the rest
-            it.emit(KeyFilter(alt.obj.filtered, at))
+            if alt.obj.filtered in it.shape_checked or reported == "refused":
+                continue
+            it.emit(KeyFilter(alt.obj.filtered, at, strict == "yes"))
     result = "used"
     if node is frame.top_call:
         result = "dropped"
