@@ -41,7 +41,7 @@ FLOW_WORDS = frozenset({
     "lstrip",
     "register_buffer", "add_module", "__init__", "model", "net", "network", "randn", "randint", "randperm",
 })  # fmt: skip
-SMALL = 40
+SMALL, TINY = 40, 12
 #: What makes the users of a function worth following too.
 _KEY_WORDS = frozenset({
     "state_dict", "load_state_dict", "DataParallel", "DistributedDataParallel", "DDP", "AveragedModel",
@@ -168,14 +168,19 @@ def bind_self(frame: Frame, node: t.Def, cls: ClassRef, key: int) -> list[t.Para
     return node.params[1:]
 
 
-def worth_following(it: Interpreter, frame: Frame, node: t.Def, *, far: bool) -> bool:
+def worth_following(it: Interpreter, frame: Frame, node: t.Def) -> bool:
     """Small, or with a word of its own that matters, or calling something of its file or class that has one.
 
-    ``far``: in another file, and with arguments that tell nothing. There, only the plainest words count.
+    Far away, in another file and with arguments that tell nothing, only the plainest words count.
     """
-    if len(node.words) <= SMALL or node.words & _KEY_WORDS or node.words & flow_names(it, frame.file):
+    if frame.far and frame.cls is not None and it.project.is_module(frame.cls):
+        # the base of a library's models: what it does to weights, it does when it is interpreted itself
+        return len(node.words) <= TINY
+    if len(node.words) <= SMALL:
         return True
-    if node.words & FLOW_WORDS and not far:
+    if node.words & _KEY_WORDS or node.words & flow_names(it, frame.file):
+        return True
+    if node.words & FLOW_WORDS and not frame.far:
         return True
     return frame.cls is not None and bool(node.words & flow_methods(it, frame.cls))
 
@@ -217,8 +222,8 @@ def invoke(
     """Interpret a function body with these arguments; None where it is not followed."""
     ident = (inner.file.path, inner.statement, node.n)
     keys = any(isinstance(a.obj, Key) for v in (*pos, *kw.values()) for a in v)
-    far = inner.file is not caller.file and not _tells(it, inner.key, pos, kw)
-    if not keys and not worth_following(it, inner, node, far=far):
+    inner.far = (caller.far or inner.file is not caller.file) and not _tells(it, inner.key, pos, kw)
+    if not keys and not worth_following(it, inner, node):
         if {"step", "backward"} <= node.words:
             it.age += 1
         return None
@@ -256,11 +261,14 @@ def invoke(
 
 def _tells(it: Interpreter, key: int, pos: list[Value], kw: dict[str, Value]) -> bool:
     """Does an argument, or an attribute of self, hold a wrapped model, a state dict, a checkpoint or a key?"""
-    for value in (*pos, *kw.values(), *it.heap.get(key, {}).values()):
-        for obj in flat(value):
-            if isinstance(obj, StateDict | Checkpoint | Key | Opaque) or (isinstance(obj, Model) and obj.wraps):
-                return True
-    return False
+    held = (obj for value in it.heap.get(key, {}).values() for obj in flat(value))
+    if any(isinstance(obj, StateDict | Checkpoint | Key) or (isinstance(obj, Model) and obj.wraps) for obj in held):
+        return True
+    given = (obj for value in (*pos, *kw.values()) for obj in flat(value))
+    return any(
+        isinstance(obj, StateDict | Checkpoint | Key | Opaque) or (isinstance(obj, Model) and obj.wraps)
+        for obj in given
+    )
 
 
 def first(item: tuple[str, Value]) -> str:

@@ -36,6 +36,7 @@ class Frame:
         "continues",
         "depth",
         "env",
+        "far",
         "file",
         "init_done",
         "key",
@@ -83,6 +84,8 @@ class Frame:
         #: The loops around this point, outermost first.
         self.loops: tuple[Place, ...] = ()
         self.init_done = False
+        #: Reached from another file, with arguments that tell nothing.
+        self.far = False
         #: Inside ``with FSDP.state_dict_type(...)``: the keys come out clean.
         self.sharded = 0
         #: The call whose result the statement at hand drops or binds (to these names).
