@@ -29,7 +29,9 @@ def test_on_our_own_code(folder: str) -> None:
     root = ROOT / folder
     files = sorted(map(str, root.rglob("*.py")))
     assert files
-    assert _found(root, files, triage=True) == _found(root, files, triage=False)
+    found = _found(root, files, triage=False)
+    assert found or folder in ("src", "rules")
+    assert _found(root, files, triage=True) == found
 
 
 @pytest.mark.parametrize("name", ["libcst", "_pytest", "rich"])

@@ -10,7 +10,7 @@ from modelint.diagnostics import Diagnostic, NotAnalysed, Related, Span
 from modelint.lint.index import Project
 from modelint.lint.interpret import Interpreter
 from modelint.lint.places import spans
-from modelint.lint.triage import worth_parsing
+from modelint.lint.select import select
 from modelint.rule import Place, Report, Rule
 
 
@@ -51,7 +51,7 @@ class Analyser:
         loaded = project.load(path)
         if isinstance(loaded, NotAnalysed):
             return FileRun([], [loaded], self._consulted(path))
-        statements = worth_parsing(loaded) if self.triage else [s.index for s in loaded.source.statements]
+        statements = select(loaded) if self.triage else [s.index for s in loaded.source.statements]
         found: list[tuple[Diagnostic, bool]] = []
         if statements:
             try:

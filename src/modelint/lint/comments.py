@@ -16,7 +16,9 @@ MARK = b"modelint:"
 #: Larger files are not analysed either.
 LARGEST = 10_000_000
 
-_DIRECTIVE = re.compile(r"#\s*modelint:\s*(ignore-file|ignore)(?![\w-])\s*(?:\[(?P<codes>[^\]#]*)(?P<end>\])?)?")
+_DIRECTIVE = re.compile(
+    r"(?<![`'\"])#\s*modelint:\s*(ignore-file|ignore)(?![\w-])\s*(?:\[(?P<codes>[^\]#]*)(?P<end>\])?)?"
+)
 _CODE = re.compile(r"[^,\s]+")
 #: Tokens that neither begin a statement nor stand for its last line.
 _LAYOUT = {tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}

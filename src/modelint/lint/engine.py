@@ -133,7 +133,8 @@ def moved(diagnostic: Diagnostic, asked: frozenset[str]) -> Diagnostic | None:
     if other is None:
         return None
     reached = Related(diagnostic.path, diagnostic.span, "reached here")
-    rest = (place for place in diagnostic.related if place[:2] != other[:2])
+    here = {other[:2], reached[:2]}
+    rest = (place for place in diagnostic.related if place[:2] not in here)
     return diagnostic._replace(path=other.path, span=other.span, related=(reached, *rest))
 
 
