@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 COMMENT_MARK = b"modelint:"
 
 
+#: ``ast.PyCF_ONLY_AST``: ``ast`` itself is not imported on this path.
+_ONLY_AST = 0x400
+#: Above this the reader, which has caps, looks first.
+_EASY = 200_000
+
+
 class Options(NamedTuple):
     """What the command line says."""
 
@@ -99,6 +105,9 @@ def _look(targets: list[files.Target], overlay: dict[str, bytes]) -> _Looked:
         else:
             if may_matter(read):
                 looked.candidates.append(target)
+            elif (problem := _unparsable(target.path, read)) is not None:
+                looked.not_analysed.append(problem)
+                continue
             if COMMENT_MARK in read:
                 looked.commented.append(target.path)
     return looked
@@ -115,6 +124,24 @@ def _undecodable(path: str, data: bytes) -> NotAnalysed | None:
     except Undecodable as error:
         return NotAnalysed(path, error.reason, error.line)
     return None
+
+
+def _unparsable(path: str, data: bytes) -> NotAnalysed | None:
+    """A file without a word of torch is not linted, but one that is no Python is said all the same."""
+    import warnings
+
+    if len(data) <= _EASY:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(data, path, "exec", flags=_ONLY_AST, dont_inherit=True)
+            return None
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            pass  # the reader finds the words
+    from modelint.lint.source import read_source
+
+    read = read_source(path, data)
+    return read if isinstance(read, NotAnalysed) else None
 
 
 def _lint(

@@ -151,6 +151,13 @@ def arms(node: t.If | t.IfExp) -> dict[bool, frozenset[str]]:
     return {True: node.unwraps[0], False: node.unwraps[1]}
 
 
+def rebound_unwrapped(body: list[t.Stmt]) -> frozenset[str]:
+    """The paths that ``body`` unwraps into a name (``model = model.module``): without it they count as bare."""
+    values = [node.value for node in t.walk(body) if isinstance(node, t.Assign)]
+    paths = (t.dotted(v.value) for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod"))
+    return frozenset(path for path in paths if path)
+
+
 def drop_wrapped(frame: Frame, paths: frozenset[str]) -> None:
     """The sibling branch unwraps these: here they are taken to be bare."""
     for path in paths:

@@ -205,7 +205,8 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
         frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt)))
         guards.refine(frame, stmt.test, truth)
         if not dead:
-            guards.drop_wrapped(frame, unwraps[not truth] - unwraps[truth])
+            others = unwraps[not truth] if body else guards.rebound_unwrapped(bodies[not truth])
+            guards.drop_wrapped(frame, others - unwraps[truth])
         it.age = age
         alive = False if dead else block(it, frame, body)
         ends[truth] = (alive, frame.env, it.age)
