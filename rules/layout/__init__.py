@@ -1,0 +1,1 @@
+"""Rules over drift: what differs between a tracked model and its manifest."""
