@@ -18,6 +18,7 @@ from modelint.diagnostics import NotAnalysed
 from modelint.lint import known
 from modelint.lint import tree as t
 from modelint.lint.lower import lower_text
+from modelint.lint.prose import without_prose
 from modelint.lint.read import digest, read_bytes
 from modelint.lint.source import Source, read_source
 from modelint.lint.wrappers import OTHER_FRAMEWORKS
@@ -57,7 +58,7 @@ _BINDS = (
 #: Characters of source kept at hand, with their trees: ~60 bytes each.
 MOST_KEPT = 3_000_000
 
-_WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile|\bDDP\b")
+_WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile\b|\bDDP\b")
 _WRAPS_BYTES = re.compile(_WRAPS.pattern.encode())
 _WORDS = re.compile(r"[A-Za-z_]\w*")
 
@@ -65,6 +66,11 @@ _WORDS = re.compile(r"[A-Za-z_]\w*")
 _WRAPS_CHILD = re.compile(
     r"^\s*(?:self\.)?\w+\.\w+\s*=\s*[\w.]*(?:DataParallel|DDP)\((?:self\.)?\w+\.\w+", re.MULTILINE
 )
+
+
+def _wraps(text: str) -> bool:
+    """May this code put on a wrapper?"""
+    return bool(_WRAPS.search(text) and _WRAPS.search(without_prose(text)))
 
 
 class Import(NamedTuple):
@@ -382,7 +388,7 @@ class Project:
                 found = {
                     name
                     for name, indices in file.bound.items()
-                    if any(_WRAPS.search(file.source.statements[i].text) for i in indices)
+                    if any(_wraps(file.source.statements[i].text) for i in indices)
                 }
                 for name, indices in file.bound.items():
                     if any(not found.isdisjoint(_WORDS.findall(file.source.statements[i].text)) for i in indices):

@@ -10,6 +10,7 @@ import ast
 import re
 
 from modelint.lint.index import ClassRef, File, Import
+from modelint.lint.prose import without_prose
 from modelint.lint.source import Statement
 from modelint.lint.suspect import defines, repeats
 
@@ -20,7 +21,7 @@ _FLOW = re.compile(
 )
 #: A prefix taken off something, as ``keys`` knows the ways.
 _REWRITE = re.compile(
-    r"""\.replace\(\s*f?["'][\w.]*\.["']\s*,\s*["']["']|\[\s*(?:[2-9]|\d\d+|len\([^)]*\))\s*:\s*\]|\.l?strip\(\s*["'][\w.]+\.["']"""
+    r"""\.replace\(\s*f?["'][\w.]*\.["']\s*,\s*["']["']|(?<!\.shape)\[\s*(?:[2-9]|\d\d+|len\([^)]*\))\s*:\s*\]|\.l?strip\(\s*["'][\w.]+\.["']"""
     r"""|\.split\(\s*["'][\w.]+\.["']"""
 )
 #: A try around something that, by its name, loads.
@@ -44,9 +45,7 @@ def select(file: File) -> list[int]:
     chosen: set[int] = set()
     for statement in file.source.statements:
         text = statement.text
-        if _FLOW.search(text) or (verbs and verbs.search(text)) or _REWRITE.search(text) or (
-            _TRY.search(text) and _LOADS.search(text)
-        ):  # fmt: skip
+        if _flows(text, verbs) and _flows(without_prose(text), verbs):
             seeds.add(statement.index)
         elif any(defines(file, node) for node in statement.nodes) or (
             _REPEATED.search(text) and any(repeats(file, node) for node in statement.nodes)
@@ -55,6 +54,13 @@ def select(file: File) -> list[int]:
     seeds |= _through_imports(file, seeds)
     chosen |= _users(file, seeds)
     return sorted(chosen | _binders(file, chosen))
+
+
+def _flows(text: str, verbs: re.Pattern[str] | None) -> bool:
+    """Does anything here hand on state dicts, or checkpoints, or put on a wrapper, as far as words tell?"""
+    if _FLOW.search(text) or (verbs and verbs.search(text)) or _REWRITE.search(text):
+        return True
+    return bool(_TRY.search(text) and _LOADS.search(text))
 
 
 def _verbs(file: File) -> re.Pattern[str] | None:
