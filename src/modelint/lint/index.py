@@ -298,6 +298,17 @@ def ast_dotted(node: ast.expr) -> str | None:
     return ".".join(reversed([*parts, node.id])) if isinstance(node, ast.Name) else None
 
 
+def methods_of(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The methods of a class, those below an ``if`` or ``try`` of its body included."""
+    out: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+    for stmt in body:
+        if isinstance(stmt, ast.FunctionDef | ast.AsyncFunctionDef):
+            out.append(stmt)
+        elif isinstance(stmt, ast.If | ast.Try):
+            out.extend(methods_of([*stmt.body, *stmt.orelse]))
+    return out
+
+
 class Project:
     """The files under ``root``, read on demand. ``overlay`` replaces what is on disk (standard input)."""
 
@@ -315,6 +326,8 @@ class Project:
         #: What ``suspect`` found functions to return.
         self.verdicts: dict[tuple[FuncRef, bool], bool] = {}
         self._classes: dict[ClassRef, ClassInfo | None] = {}
+        self._mro: dict[ClassRef, list[ClassInfo]] = {}
+        self._method_names: dict[ClassRef, frozenset[str]] = {}
         self._is_module: dict[ClassRef, bool | None] = {}
         #: Lowered methods, only as long as one file is at hand.
         self._defs_of: dict[ClassRef, list[t.Def]] = {}
@@ -512,8 +525,24 @@ class Project:
             self._defs_of[ref] = class_defs(node) if node else []
         return self._defs_of[ref]
 
+    def method_names(self, ref: ClassRef) -> frozenset[str]:
+        """The names of the methods of the class itself: the ast knows them where it stands at the top level."""
+        if ref not in self._method_names:
+            file = self.file(ref.path) if ref.n == TOP else None
+            node = file.definition(ref.statement, ref.name) if file else None
+            if isinstance(node, ast.ClassDef):
+                self._method_names[ref] = frozenset(method.name for method in methods_of(node.body))
+            else:
+                self._method_names[ref] = frozenset(method.name for method in self.defs(ref))
+        return self._method_names[ref]
+
     def mro(self, ref: ClassRef) -> list[ClassInfo]:
         """The class and its bases inside the project, nearest first (depth first: a mixin diamond is rare here)."""
+        if ref not in self._mro:
+            self._mro[ref] = self._find_mro(ref)
+        return self._mro[ref]
+
+    def _find_mro(self, ref: ClassRef) -> list[ClassInfo]:
         out: list[ClassInfo] = []
         stack = [ref]
         while stack and len(out) < 40:
@@ -602,7 +631,7 @@ class Project:
     def _find_method(self, ref: ClassRef, name: str, after: ClassRef | None) -> tuple[ClassInfo, t.Def] | None:
         seen = after is None
         for info in self.mro(ref):
-            if seen:
+            if seen and name in self.method_names(info.ref):
                 for node in self.defs(info.ref):
                     if node.name == name:
                         return info, node

@@ -128,7 +128,7 @@ class Interpreter:
         if model.bears is not None or model.cls is None:
             return model.bears
         path, _, name = model.cls.rpartition(":")
-        file = self.project.loaded(path) if path else None
+        file = self.project.file(path) if path else None
         ref = file.top(name) if file else None
         return self.project.bears(ref) if isinstance(ref, ClassRef) else None
 
