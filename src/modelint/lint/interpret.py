@@ -11,7 +11,9 @@ import re
 from modelint.lint import builtin_calls, calls, classes, define, evaluate, files, functions, keys, known, statements
 from modelint.lint import tree as t
 from modelint.lint.facts import StateWrite
-from modelint.lint.index import ClassRef, File, FuncRef, Project
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef, FuncRef
+from modelint.lint.project import Project
 from modelint.lint.state import Env, Frame
 from modelint.lint.usage import Usage
 from modelint.lint.values import (

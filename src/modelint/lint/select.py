@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import re
 
-from modelint.lint.index import ClassRef, File, Import
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef, Import
 from modelint.lint.prose import without_prose
 from modelint.lint.source import Statement
 from modelint.lint.suspect import defines, repeats
@@ -86,7 +87,7 @@ def _through_imports(file: File, seeds: set[int]) -> set[int]:
     names: dict[str, Import] = {n: i for n, i in file.imports.items() if i.name is not None or i.level or i.module}
     wrapping: set[str] = set()
     for name, imported in names.items():
-        path = file.project.module_path(file, imported.module, imported.level)
+        path = file.project.module_path(file.names, imported.module, imported.level)
         target = file.project.wrapping_names(path) if path and path.endswith(".py") else frozenset()
         if imported.name in target or (imported.name is None and target):
             wrapping.add(name)

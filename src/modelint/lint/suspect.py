@@ -11,7 +11,8 @@ import builtins
 from collections.abc import Iterator
 
 from modelint.lint import known
-from modelint.lint.index import ClassRef, ExtRef, File, FuncRef, Ref, ast_dotted, methods_of
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef, ExtRef, FuncRef, Ref, ast_dotted, methods_of
 
 _BUILTINS = frozenset(dir(builtins))
 _CONTAINER_CALLS = frozenset(
