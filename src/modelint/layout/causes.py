@@ -103,7 +103,7 @@ def of_keys(old: Layout, new: Layout, diff: KeyDiff, found: Renames, load: Load)
 
 def _reshaped(diff: KeyDiff, load: Load) -> Iterable[Change]:
     known = {change.key: change for change in diff.reshaped}
-    more = (Change(key, TensorSpec(old, None), TensorSpec(new, None)) for key, old, new in load.reshaped)
+    more = (Change(key, TensorSpec("", old), TensorSpec("", new)) for key, old, new in load.reshaped)
     return (*known.values(), *(change for change in more if change.key not in known))
 
 

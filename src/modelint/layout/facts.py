@@ -16,11 +16,11 @@ Certainty = Literal["proved", "proposed"]
 
 
 class Misfit(NamedTuple):
-    """A key whose shape in the file is not that of the model, both as text."""
+    """A key whose shape in the file is not that of the model."""
 
     key: str
-    old: str
-    new: str
+    old: tuple[int, ...]
+    new: tuple[int, ...]
 
 
 class Load(NamedTuple):
