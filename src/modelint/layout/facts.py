@@ -89,6 +89,10 @@ class Drifted(NamedTuple):
 
 class KeyRemoved(NamedTuple):
     drift: Drifted
+    #: New keys of the same place, folded.
+    added: tuple[str, ...] = ()
+    #: These fit the old ones, and nothing says which is which.
+    undecided: bool = False
 
 
 class KeyAdded(NamedTuple):
@@ -145,6 +149,8 @@ class ForwardChanged(NamedTuple):
     owner: str
     #: It calls the same modules in another order, or for one another.
     reordered: bool
+    #: The class is not one of torch.
+    own: bool
     traced: bool
     training_only: bool
 
