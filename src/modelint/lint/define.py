@@ -20,6 +20,7 @@ from modelint.lint.facts import (
 )
 from modelint.lint.index import ClassInfo, ClassRef, File
 from modelint.lint.state import Frame
+from modelint.lint.usage import alongside
 from modelint.lint.values import DictVal, ListVal, Model, Opaque, Value, flat
 from modelint.lint.wrappers import BY_KIND
 from modelint.rule import Place
@@ -319,7 +320,7 @@ def _update(
         earlier = [s for s in stores if s.method == store.method and s.place < store.place]
         if any(s.expr is not None and not _moved(attr, s.expr) for s in earlier):
             continue  # set anew earlier in the same call: transient
-        if _depends_on(attr, store.expr, method) and (is_tensor or _computes_tensor(store.expr)):
+        if _depends_on(attr, store, method) and (is_tensor or _computes_tensor(store.expr)):
             return store.place, store.method
     if not is_tensor:
         return None
@@ -344,18 +345,21 @@ def _computes_tensor(expr: t.Expr) -> bool:
     return any(isinstance(n, t.Call) and (t.dotted(n.func) or "").startswith(("torch.", "F.")) for n in t.walk(expr))
 
 
-def _depends_on(attr: str, expr: t.Expr, method: t.Def) -> bool:
-    """Does the new value come from the old one, through local names of the method? A cast or move is no new value."""
-    if _moved(attr, expr):
+def _depends_on(attr: str, store: Store, method: t.Def) -> bool:
+    """Does the new value come from the old one, through local names of the method? A cast or move is no new value.
+
+    Names bound in another branch than the store do not count: a cache is read in one and made anew in the other.
+    """
+    if store.expr is None or _moved(attr, store.expr):
         return False
     assigns: dict[str, list[t.Expr]] = {}
-    for node in t.walk(method):
+    for node in (node for part in alongside(method.body, store.place.node) for node in t.walk(part)):
         if isinstance(node, t.Assign):
             for target in node.targets:
                 if isinstance(target, t.Name):
                     assigns.setdefault(target.id, []).append(node.value)
     seen: set[str] = set()
-    stack: list[t.Expr] = [expr]
+    stack: list[t.Expr] = [store.expr]
     while stack:
         for node in t.walk(stack.pop()):
             if isinstance(node, t.Attr) and node.attr == attr and isinstance(node.value, t.Name):

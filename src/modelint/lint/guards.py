@@ -198,6 +198,24 @@ def asks_inside(frame: Frame, name: str, prefix: object) -> bool:
     )
 
 
+def asks_for_path(frame: Frame, name: str, size: str) -> bool:
+    """``if "module.student.backbone." in key`` before ``key[7:]``: a path was looked for that begins with what is cut.
+
+    ``"module." in key`` alone does not say that the key starts so.
+    """
+    if not size.isdigit():
+        return False
+    wrappers = tuple(w.prefix for w in BY_KIND.values())
+    for test in frame.tests:
+        part = test.expr
+        if test.truth and isinstance(part, t.Compare) and part.ops[0][0] == "in" and t.dotted(part.ops[0][1]) == name:
+            text = part.left.value if isinstance(part.left, t.Const) else None
+            cut = f"{text}."[: int(size)]
+            if isinstance(text, str) and cut.endswith(".") and text not in wrappers and f"{text}." not in wrappers:
+                return True
+    return False
+
+
 def _anchors(test: t.Expr, truth: bool, name: str) -> bool:
     if isinstance(test, t.Not):
         return _anchors(test.value, not truth, name)

@@ -17,6 +17,7 @@ from modelint.lint.usage import Usage
 from modelint.lint.values import (
     UNKNOWN,
     Checkpoint,
+    Conds,
     DictVal,
     Entry,
     Inst,
@@ -185,8 +186,8 @@ class Interpreter:
     def key_method(self, frame: Frame, key: Key, node: t.Call, name: str, args: calls.Args) -> Value:
         return keys.key_method(self, frame, key, node, name, args)
 
-    def key_sliced(self, frame: Frame, key: Key, expr: t.Sub) -> Value:
-        return keys.key_sliced(self, frame, key, expr)
+    def key_sliced(self, frame: Frame, key: Key, expr: t.Sub, conds: Conds) -> Value:
+        return keys.key_sliced(self, frame, key, expr, conds)
 
     def key_split(self, frame: Frame, obj: Opaque, expr: t.Sub) -> Value:
         base = self.peek(frame, expr.value)
@@ -254,7 +255,9 @@ class Interpreter:
             if isinstance(alt.obj, Key) and alt.obj.rewritten and alt.obj.rewritten[1] != "slice" and expr.op == "+":
                 return just(alt.obj)
             if isinstance(alt.obj, Key) and expr.op == "+":
-                return just(alt.obj._replace(rewritten=(frame.place(expr), "rename", "", True)))
+                begun = isinstance(expr.left, t.Const)  # from here on it starts with what was put before it
+                renamed = alt.obj._replace(rewritten=(frame.place(expr), "rename", "", True))
+                return just(renamed._replace(anchored=renamed.anchored or begun))
         return UNKNOWN
 
     # --- statements, files -------------------------------------------------------------------------------------------

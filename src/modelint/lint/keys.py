@@ -13,6 +13,7 @@ from modelint.lint.values import (
     UNKNOWN,
     Alt,
     Checkpoint,
+    Conds,
     DictVal,
     Entry,
     Key,
@@ -38,6 +39,8 @@ RENAMES_KEY = re.compile(
 )
 _FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|params|(^|_)sd$|_dict$|init", re.IGNORECASE)
 _PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
+#: Infixes that a framework puts in the middle of keys, and that no module is called by: they go wherever they stand.
+RESERVED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
 def literal(expr: t.Expr | None) -> object:
@@ -49,7 +52,9 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     at = frame.place(node)
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
     guarded = guarded or frame.file.wraps_child
-    guarded = guarded or (name == "replace" and guards.asks_inside(frame, key.name, literal(args.expr(0))))
+    if name == "replace":
+        guarded = guarded or literal(args.expr(0)) in RESERVED
+        guarded = guarded or guards.asks_inside(frame, key.name, literal(args.expr(0)))
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
         if (
@@ -78,8 +83,8 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     return UNKNOWN
 
 
-def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub) -> Value:
-    """``k[7:]`` and ``k[len("module."):]``."""
+def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub, conds: Conds) -> Value:
+    """``k[7:]`` and ``k[len("module."):]``, of a key that holds under ``conds``."""
     cut = expr.index
     if not isinstance(cut, t.Slice) or cut.upper is not None or cut.lower is None:
         return UNKNOWN
@@ -92,6 +97,9 @@ def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub) -> Value:
     if size is None:
         return UNKNOWN
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
+    # ``if not k.startswith(p): k = p + k`` before: here the key is one that was found to start so
+    guarded = guarded or any(truth and text.startswith(f"{key.name}.startswith(") for text, truth in conds)
+    guarded = guarded or guards.asks_for_path(frame, key.name, size)
     return just(key._replace(rewritten=(frame.place(expr), "slice", size, guarded)))
 
 

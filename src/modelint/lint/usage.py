@@ -108,7 +108,7 @@ class Usage:
         "refused" where it raises, "logged" where it tells, "" where it does neither.
         """
         if load.n not in self._reports:
-            nodes = [node for part in _alongside(self.body, load.n) for node in t.walk(part)]
+            nodes = [node for part in alongside(self.body, load.n) for node in t.walk(part)]
             # the names that the load is given: counting one of them counts.
             given = frozenset(n.id for n in t.walk(load) if isinstance(n, t.Name))
             refused = any(_refuses(node) for node in nodes)
@@ -154,7 +154,7 @@ def _harmless(node: t.Node) -> list[t.Expr]:
             return []
 
 
-def _alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
+def alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
     """The statements that run along with node ``n``: all but the other arms of the ``if`` statements around it.
 
     Numbers go in source order, so a statement holds all numbers from its own up to that of the next one.
@@ -167,7 +167,7 @@ def _alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
             continue
         out.append(stmt.test)
         arm = stmt.orelse if stmt.orelse and n >= stmt.orelse[0].n else stmt.body
-        out.extend(_alongside(arm, n))
+        out.extend(alongside(arm, n))
     return out
 
 
