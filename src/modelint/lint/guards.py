@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from modelint.lint import tree as t
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage
@@ -133,37 +135,44 @@ def _outer(model: Model, kinds: frozenset[str]) -> bool:
     return False
 
 
-def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> frozenset[str]:
+#: Access path, and the attribute that unwraps it.
+Unwraps: TypeAlias = frozenset[tuple[str, str]]
+
+
+def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> Unwraps:
     """The receivers whose ``.module`` or ``._orig_mod`` is read somewhere in ``body``."""
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for node in t.walk(body):
         if isinstance(node, t.Attr) and node.attr in ("module", "_orig_mod"):
             path = t.dotted(node.value)
             if path:
-                found.add(path)
+                found.add((path, node.attr))
     return frozenset(found)
 
 
-def arms(node: t.If | t.IfExp) -> dict[bool, frozenset[str]]:
+def arms(node: t.If | t.IfExp) -> dict[bool, Unwraps]:
     """``unwrapped_paths`` of both arms, worked out once for each node."""
     if node.unwraps is None:
         node.unwraps = [unwrapped_paths(node.body), unwrapped_paths(node.orelse)]
     return {True: node.unwraps[0], False: node.unwraps[1]}
 
 
-def rebound_unwrapped(body: list[t.Stmt]) -> frozenset[str]:
+def rebound_unwrapped(body: list[t.Stmt]) -> Unwraps:
     """The paths that ``body`` unwraps into a name (``model = model.module``): without it they count as bare."""
     values = [node.value for node in t.walk(body) if isinstance(node, t.Assign)]
-    paths = (t.dotted(v.value) for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod"))
-    return frozenset(path for path in paths if path)
+    unwraps = [v for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod")]
+    return frozenset((path, v.attr) for v in unwraps if (path := t.dotted(v.value)))
 
 
-def drop_wrapped(frame: Frame, paths: frozenset[str]) -> None:
-    """The sibling branch unwraps these: here they are taken to be bare."""
-    for path in paths:
+def drop_wrapped(frame: Frame, unwraps: Unwraps) -> None:
+    """The sibling branch unwraps these: here they are taken to be without that wrapper."""
+    for path, attr in unwraps:
         value = frame.lookup(path)
         if value:
-            frame.env[path] = tuple(a for a in value if not (isinstance(a.obj, Model) and a.obj.wraps))
+            kinds = {kind for kind, wrapper in BY_KIND.items() if wrapper.child == attr}
+            frame.env[path] = tuple(
+                a for a in value if not (isinstance(a.obj, Model) and any(w.kind in kinds for w in a.obj.wraps))
+            )
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------

@@ -313,7 +313,7 @@ class Project:
         #: Lowered methods, only as long as one file is at hand.
         self._defs_of: dict[ClassRef, list[t.Def]] = {}
         self._methods: dict[tuple[ClassRef, str, ClassRef | None], tuple[ClassInfo, t.Def] | None] = {}
-        self._bears: dict[ClassRef, bool | None] = {}
+        self._bears: dict[tuple[ClassRef, bool], bool | None] = {}
 
     def load(self, path: str) -> File | NotAnalysed:
         found = self._files.get(path)
@@ -538,20 +538,20 @@ class Project:
             return True
         return False if base.dotted.split(".")[0] in sys.stdlib_module_names else None
 
-    def bears(self, ref: ClassRef) -> bool | None:
-        """Does an instance hold weights? False only where every part is known to hold none."""
-        if ref not in self._bears:
-            self._bears[ref] = None
-            self._bears[ref] = self._find_bears(ref)
-        return self._bears[ref]
+    def bears(self, ref: ClassRef, *, buffers: bool = True) -> bool | None:
+        """Does an instance hold weights (parameters, or buffers too)? False only where all is known to hold none."""
+        if (ref, buffers) not in self._bears:
+            self._bears[ref, buffers] = None
+            self._bears[ref, buffers] = self._find_bears(ref, buffers)
+        return self._bears[ref, buffers]
 
-    def _find_bears(self, ref: ClassRef) -> bool | None:
+    def _find_bears(self, ref: ClassRef, buffers: bool) -> bool | None:
         info, file = self.info(ref), self.file(ref.path)
         if info is None or file is None:
             return None
         open_ends = False
         for base in info.bases:
-            answer = self.bears(base) if isinstance(base, ClassRef) else self.ext_bears(base)
+            answer = self.bears(base, buffers=buffers) if isinstance(base, ClassRef) else self.ext_bears(base)
             if answer:
                 return True
             open_ends |= answer is None
@@ -560,15 +560,17 @@ class Project:
                 if not isinstance(node, t.Call):
                     continue
                 name = t.dotted(node.func)
-                if name in ("self.register_parameter", "self.register_buffer"):
+                if name == "self.register_parameter" or (buffers and name == "self.register_buffer"):
                     return True
+                if name == "self.register_buffer":
+                    continue
                 target = file.resolve(name) if name and not name.startswith("self.") else None
                 if isinstance(target, ExtRef):
                     cls = known.torch_nn_class(target.dotted)
                     if target.dotted in known.PARAMETER or cls in known.BEARING:
                         return True
                 elif isinstance(target, ClassRef) and self.is_module(target) is not False:
-                    answer = self.bears(target)
+                    answer = self.bears(target, buffers=buffers)
                     if answer:
                         return True
                     open_ends |= answer is None

@@ -124,14 +124,24 @@ class Interpreter:
     def call(self, frame: Frame, node: t.Call) -> Value:
         return calls.call(self, frame, node)
 
-    def bears(self, model: Model) -> bool | None:
+    def bears(self, model: Model, *, buffers: bool = True) -> bool | None:
         """Does this module hold weights?"""
         if model.bears is not None or model.cls is None:
             return model.bears
         path, _, name = model.cls.rpartition(":")
         file = self.project.loaded(path) if path else None
         ref = file.top(name) if file else None
-        return self.project.bears(ref) if isinstance(ref, ClassRef) else None
+        return self.project.bears(ref, buffers=buffers) if isinstance(ref, ClassRef) else None
+
+    def definition(self, frame: Frame, func: t.Expr) -> t.Def | None:
+        """The function or method of the project that ``func`` names."""
+        if isinstance(func, t.Attr) and isinstance(func.value, t.Name) and frame.cls is not None:
+            found = self.project.method(frame.cls, func.attr) if func.value.id == frame.self_name else None
+            return found[1] if found else None
+        ref = frame.file.resolve(t.dotted(func) or "")
+        file = self.project.file(ref.path) if isinstance(ref, FuncRef) else None
+        node = file.node(ref) if file is not None and isinstance(ref, FuncRef) else None
+        return node if isinstance(node, t.Def) else None
 
     def element(self, value: Value, text: str = "") -> Value:
         """What iterating ``value`` gives."""

@@ -293,6 +293,14 @@ def _unused_write(it: Interpreter, frame: Frame, path: str, state: StateDict, at
 def removed(it: Interpreter, frame: Frame, path: str, base: Value, index: Value, at: Place) -> None:
     """``del d[key]`` and ``d.pop(key)``: entries dropped for their name, or, later, for their shape."""
     keys = [a.obj for a in index if isinstance(a.obj, Key)]
+    name = index[0].obj.value if len(index) == 1 and isinstance(index[0].obj, Literal) else None
+    if isinstance(name, str) and any(isinstance(a.obj, DictVal) for a in base):
+        frame.env[path] = tuple(
+            a._replace(obj=a.obj._replace(items=tuple(i for i in a.obj.items if i[0] != name)))
+            if isinstance(a.obj, DictVal)
+            else a
+            for a in base
+        )
     if not keys:
         return
     if guards.compares_shapes(frame):

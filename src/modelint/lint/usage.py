@@ -13,11 +13,13 @@ _LOGS = re.compile(
     re.IGNORECASE,
 )
 _MISSING = re.compile(
-    r"missing|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
+    r"missing|missed|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
     r"|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|extra_keys|lost_keys|ignored_keys"
     r"|not in model|not_in_model",
     re.IGNORECASE,
 )
+#: A helper that names what it found so compares keys.
+COMPARES = _MISSING
 _DICTS = re.compile(r"dict|ckpt|checkpoint|weight|param|csd|keys|pretrain|state", re.IGNORECASE)
 _CHECKER = re.compile(
     r"(missing|unexpected|mismatch|differ|diff_|compare|check|report|verify|validate)\w*(key|load|state|weight)"
@@ -83,6 +85,26 @@ class Usage:
                             self._assigned.setdefault(target.id, []).append(node.value)
         return self._assigned.get(name, [])
 
+    def made_beside(self, name: str) -> list[tuple[t.Call, list[str]]]:
+        """The calls whose results are unpacked into ``name`` and other names, with those that a log shows."""
+        out: list[tuple[t.Call, list[str]]] = []
+        for node in t.walk(self.body):
+            if not isinstance(node, t.Assign) or not isinstance(node.value, t.Call):
+                continue
+            for target in node.targets:
+                names = [e.id for e in target.elts if isinstance(e, t.Name)] if isinstance(target, t.Seq) else []
+                if name in names:
+                    out.append((node.value, [other for other in names if other != name and self._logged(other)]))
+        return out
+
+    def _logged(self, name: str) -> bool:
+        return any(
+            isinstance(node, t.Call)
+            and is_log(node)
+            and any(isinstance(n, t.Name) and n.id == name for n in t.walk(node))
+            for node in t.walk(self.body)
+        )
+
     def returns(self, name: str) -> bool:
         """Is ``name`` handed to the caller, alone or in a tuple?"""
         for node in t.walk(self.body):
@@ -117,6 +139,16 @@ class Usage:
             self._reports[load.n] = "refused" if refused else "logged" if told else ""
         return self._reports[load.n]
 
+    def replaced(self, path: str) -> frozenset[str]:
+        """The items of the dict ``path`` that the body takes out or stores anew, as texts (``state['model']``)."""
+        found: set[str] = set()
+        for node in t.walk(self.body):
+            if isinstance(node, t.Assign | t.Delete):
+                found.update(t.render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
+            elif isinstance(node, t.Call) and node.args and t.dotted(node.func) == f"{path}.pop":
+                found.add(f"{path}[{t.render(node.args[0].value)}]")
+        return frozenset(found)
+
     def used_as_module(self) -> frozenset[str]:
         """Access paths on which a method is called that only modules have."""
         if self._modules is None:
@@ -135,19 +167,25 @@ class Usage:
         return self._modules
 
 
+#: What is asked of an item, or done to its own tensor; any other read of an item hands it on.
+_ON_ITEMS = frozenset({"shape", "size", "numel", "dim", "ndim", "dtype", "device", "copy_", "data"})
+
+
 def _harmless(node: t.Node) -> list[t.Expr]:
     """The direct parts of a node from which a dict that stands there does not escape."""
     match node:
-        case t.Sub():
-            return [node.value]
+        case t.Attr(value=t.Sub() as item) if node.attr in _ON_ITEMS:
+            return [item.value]
         case t.Attr() if node.attr in ("items", "keys", "values", "get", "pop", "update"):
             return [node.value]
         case t.Compare():
             return [e for _, e in node.ops]
         case t.For() | t.For1():
             return [node.iter]
-        case t.Assign():
-            return list(node.targets)
+        case t.Assign() | t.Delete():
+            return [x.value if isinstance(x, t.Sub) else x for x in node.targets]
+        case t.AugAssign(target=t.Sub() as item):
+            return [item.value]
         case t.Call() if t.last_name(node.func) in ("len", "list", "sorted", "set"):
             return [a.value for a in node.args]
         case _:
