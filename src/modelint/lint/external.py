@@ -46,8 +46,16 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
     if dotted in known.CHECKPOINT_LOADERS or known.LOADER_WORDS.match(last):
         return loading.torch_load(it, frame, node, dotted, args)
     if dotted in known.PARAMETER:
-        empty = any(isinstance(a.obj, Opaque) and a.obj.detail == "placeholder" for a in args.get(0, "data"))
-        return UNKNOWN if empty else just(Opaque("parameter", at))  # of no elements: there is nothing to lose
+        data = args.expr(0, "data")
+        none = isinstance(data, t.Call) and t.last_name(data.func) in (
+            "empty",
+            "zeros",
+            "ones",
+            "Tensor",
+            "FloatTensor",
+        )
+        none = none and any(isinstance(a.obj, Opaque) and a.obj.detail == "placeholder" for a in args.get(0, "data"))
+        return UNKNOWN if none else just(Opaque("parameter", at))  # of no elements: there is nothing to lose
     cls = known.torch_nn_class(dotted)
     if cls is not None:
         return nn_module(it, frame, cls, dotted, node, args)

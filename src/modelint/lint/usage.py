@@ -140,10 +140,11 @@ class Usage:
         return self._reports[load.n]
 
     def replaced(self, path: str) -> frozenset[str]:
-        """The items of the dict ``path`` that the body takes out or stores anew, as texts (``state['model']``)."""
+        """The items of the dict ``path`` that the body takes out, or replaces by a state dict, as texts."""
         found: set[str] = set()
         for node in t.walk(self.body):
-            if isinstance(node, t.Assign | t.Delete):
+            state = isinstance(node, t.Assign) and "state_dict" in t.render(node.value)
+            if isinstance(node, t.Delete) or (isinstance(node, t.Assign) and state):
                 found.update(t.render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
             elif isinstance(node, t.Call) and node.args and t.dotted(node.func) == f"{path}.pop":
                 found.add(f"{path}[{t.render(node.args[0].value)}]")
