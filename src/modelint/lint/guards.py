@@ -257,14 +257,17 @@ _SHAPE_WORDS = frozenset({"shape", "size", "numel", "ndim", "dim", "nelement"})
 
 def compares_shapes(frame: Frame) -> bool:
     """Has some test on this path compared shapes, or asked a function that by its name does?"""
-    for test in frame.tests:
-        for node in t.walk(test.expr):
-            if isinstance(node, t.Attr) and node.attr in _SHAPE_WORDS:
+    return any(asks_shapes(test.expr) for test in frame.tests)
+
+
+def asks_shapes(test: t.Expr) -> bool:
+    for node in t.walk(test):
+        if isinstance(node, t.Attr) and node.attr in _SHAPE_WORDS:
+            return True
+        if isinstance(node, t.Call):
+            name = t.last_name(node.func).lower()
+            if any(word in name for word in ("shape", "size", "match", "compatible", "same")):
                 return True
-            if isinstance(node, t.Call):
-                name = t.last_name(node.func).lower()
-                if any(word in name for word in ("shape", "size", "match", "compatible", "same")):
-                    return True
-            if isinstance(node, t.Name) and any(w in node.id.lower() for w in ("shape", "size_match", "mismatch")):
-                return True
+        if isinstance(node, t.Name) and any(w in node.id.lower() for w in ("shape", "size_match", "mismatch")):
+            return True
     return False

@@ -25,7 +25,9 @@ from modelint.lint.values import (
     Value,
     join,
     just,
+    under,
 )
+from modelint.lint.wrappers import BY_KIND
 from modelint.rule import Place
 
 if TYPE_CHECKING:
@@ -99,8 +101,15 @@ def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub, conds: Cond
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
     # ``if not k.startswith(p): k = p + k`` before: here the key is one that was found to start so
     guarded = guarded or any(truth and text.startswith(f"{key.name}.startswith(") for text, truth in conds)
-    guarded = guarded or guards.asks_for_path(frame, key.name, size)
+    guarded = guarded or guards.asks_for_path(frame, key.name, size) or _prefixed(under(key.of, frame.path), size)
     return just(key._replace(rewritten=(frame.place(expr), "slice", size, guarded)))
+
+
+def _prefixed(of: Value, size: str) -> bool:
+    """Are these the keys of a model that is wrapped here, with a prefix of that size?"""
+    models = [a.obj.model for a in of if isinstance(a.obj, StateDict) and a.obj.model is not None]
+    prefixes = {"".join(BY_KIND[w.kind].prefix for w in model.wraps) for model in models}
+    return {str(len(prefix)) for prefix in prefixes} == {size}
 
 
 def key_split(it: Interpreter, frame: Frame, obj: Opaque, expr: t.Sub, keys: Value) -> Value:
@@ -227,7 +236,9 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
         it.direct_write(frame, target, stmt)
         return
     test = name_test(it, frame) if keys else None
-    if test is not None and (guards.compares_shapes(frame) or it.frame_is_protocol(frame)):
+    if test is not None and (
+        guards.compares_shapes(frame) or it.frame_is_protocol(frame) or _loop_compares_shapes(it, frame)
+    ):
         test = None
     name = index[0].obj.value if len(index) == 1 and isinstance(index[0].obj, Literal) else None
     out: list[Alt] = []
@@ -266,6 +277,14 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
         return
     if out:
         frame.env[path] = tuple(out)
+
+
+def _loop_compares_shapes(it: Interpreter, frame: Frame) -> bool:
+    """Does the loop around this point look at shapes somewhere: does it mend what does not fit?"""
+    if not frame.loops:
+        return False
+    loop = it.loop_starts[frame.loops[-1]][0]
+    return any(isinstance(node, t.If) and guards.asks_shapes(node.test) for node in t.walk(loop.body))
 
 
 def _told(it: Interpreter, frame: Frame, at: Place) -> None:
