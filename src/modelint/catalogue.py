@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from modelint.rule import Rule
+    from modelint.rule import LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
-PACKAGES = ("lint", "tool")
+PACKAGES = ("lint", "layout", "tool")
 
 TableFormat = Literal["text", "json", "markdown"]
 
 _codes: dict[str, str] = {}
-_rules: list[Rule] = []
+_rules: list[Rule | LayoutRule] = []
 
 
 class UnknownCode(ValueError):
@@ -47,10 +47,10 @@ def codes() -> dict[str, str]:
     return _codes
 
 
-def rules() -> list[Rule]:
+def rules() -> list[Rule | LayoutRule]:
     """Every rule, the 9xx codes of the tool among them (they ask for no facts), sorted by code."""
     if not _rules:
-        found: list[Rule] = [import_module(module).RULE for _, module in _modules()]
+        found: list[Rule | LayoutRule] = [import_module(module).RULE for _, module in _modules()]
         _rules.extend(sorted(found, key=lambda rule: rule.code))
     return _rules
 
@@ -71,11 +71,18 @@ def resolve(text: str) -> str:
 
 def nearest(text: str) -> str | None:
     """The known code that is written most like ``text``, by its code or by its name."""
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
 
     by_spelling = {code.lower(): code for code in codes()} | {name: code for code, name in codes().items()}
-    close = get_close_matches(text.strip().lower(), by_spelling, n=1, cutoff=0.5)
-    return by_spelling[close[0]] if close else None
+    wanted = text.strip().lower()
+
+    def likeness(spelling: str) -> tuple[float, int]:
+        """Of two that are as close, the one that begins alike: a code of the same hundred."""
+        alike = (length for length in range(len(wanted), 0, -1) if spelling.startswith(wanted[:length]))
+        return SequenceMatcher(None, spelling, wanted).ratio(), next(alike, 0)
+
+    close = get_close_matches(wanted, by_spelling, n=5, cutoff=0.5)
+    return by_spelling[max(close, key=likeness)] if close else None
 
 
 def page(code: str) -> str:
