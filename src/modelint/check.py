@@ -83,7 +83,10 @@ def check(paths: list[str], options: Options) -> Checked:
 
         whole = set(looked.commented).difference(skipped.path for skipped in not_analysed)
         analysed = [path for path in looked.commented if path in whole]
-        diagnostics = suppress.apply(diagnostics, _reader(overlay), analysed).kept
+        roots = {target.path: target.root for target in found.targets}
+        unseen = {roots.get(skipped.path) for skipped in not_analysed}
+        settled = [path for path in analysed if roots[path] in found.whole - unseen]
+        diagnostics = suppress.apply(diagnostics, _reader(overlay), analysed, settled).kept
     picked = _Picker(configs, options)
     diagnostics = [each for each in diagnostics if picked.reports(each, wide=each in wide)]
     failed = any(picked.fails(each.path, each.severity) for each in diagnostics) or any(
