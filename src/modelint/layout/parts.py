@@ -55,7 +55,7 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         total=len(paths),
         old=old,
         new=new,
-        reasons=tuple(_words(layout, key[0], each) for key, each in rest),
+        reasons=tuple(filter(None, (_words(layout, key[0], each) for key, each in rest))),
     )
     words = _words(layout, kind, first[1])
     cls = short(owners.class_at(layout, part.path) or "the model")
@@ -87,12 +87,14 @@ def _symbol(layout: Layout, part: Part) -> Symbol:
 
 
 def _words(layout: Layout, kind: str, parts: Sequence[Part]) -> str:
+    """As a reason; "" for what tells nothing beside another cause."""
     part = parts[0]
+    cls = owners.class_at(layout, part.path) or ""
     name = folded(each.path for each in parts)[0] or "the model"
     if kind == "type":
         return f"{name} is {short(part.new or '?')}, was {short(part.old or '?')}"
     if kind == "attribute":
-        return f"{part.attribute or 'a number'} of {name} is {part.new or 'another'}, was {part.old or 'another'}"
+        return f"{part.attribute} of {name} is {part.new}, was {part.old}" if part.attribute else ""
     if kind == "shifted":
         return f"other modules stand at the numbers of {name}"
-    return f"{short(owners.class_at(layout, part.path) or name)}.forward changed"
+    return "" if cls.startswith("torch.") else f"{short(cls)}.forward changed"
