@@ -116,7 +116,7 @@ class _Facts:
             self._say(facts.TieChanged(drift, change.tied), words)
 
     def of_meaning(self, meaning: Meaning) -> None:
-        for fact, words in parts.of_meaning(self._model, self._new, meaning):
+        for fact, words in parts.of_meaning(self._model, self._old, self._new, meaning):
             self._say(fact, words)
 
     def of_constants(self) -> None:

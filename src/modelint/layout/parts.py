@@ -17,11 +17,12 @@ from modelint.layout.words import short
 _KINDS = ("shifted", "type", "attribute", "forward")
 
 
-def of_meaning(model: str, layout: Layout, meaning: Meaning) -> Iterator[tuple[MeaningFact, str]]:
+def of_meaning(model: str, old: Layout, layout: Layout, meaning: Meaning) -> Iterator[tuple[MeaningFact, str]]:
     """One fact for each place, in the order of the parts, and the words that say it as a reason of another."""
     found: dict[Where, list[Part]] = {}
     symbols: dict[Where, Symbol] = {}
-    for part in meaning.parts:
+    for each in meaning.parts:
+        part = _of_container(old, layout, each)
         at = _symbol(layout, part)
         symbols.setdefault(where(at), at)
         found.setdefault(where(at), []).append(part)
@@ -67,6 +68,28 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         return facts.HyperParameterChanged(drift, cls, attribute, part.traced, part.training_only), words
     own = not (owners.class_at(layout, part.path) or "").startswith("torch.")
     return facts.ForwardChanged(drift, cls, part.what == "order", own, part.traced, part.training_only), words
+
+
+def _of_container(old: Layout, new: Layout, part: Part) -> Part:
+    """Where a class calls its modules in another order, and a container of it has the same ones under other numbers,
+    the container is it.
+    """
+    inner = f"{part.path}." if part.path else ""
+    if part.what != "order":
+        return part
+    numbered: dict[str, list[str]] = {}
+    for path in new.modules:
+        container, _, number = path.rpartition(".")
+        name = container[len(inner) :] if container.startswith(inner) else ""
+        if number.isdigit() and name and "." not in name:
+            numbered.setdefault(container, []).append(number)
+    for container, numbers in numbered.items():
+        before = f"{part.old_path}.{container[len(inner) :]}" if part.old_path else container[len(inner) :]
+        olds = [old.modules.get(f"{before}.{number}", "") for number in numbers]
+        news = [new.modules[f"{container}.{number}"] for number in numbers]
+        if olds != news and sorted(olds) == sorted(news):
+            return part._replace(path=container, old_path=before)
+    return part
 
 
 def _kind(layout: Layout, part: Part) -> str:
