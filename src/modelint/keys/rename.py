@@ -77,6 +77,8 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     other = {*diff.persistence, *old.extra, *new.extra}
     gone = {key: old.specs[key] for key in diff.unexpected if key not in other and _is_plain(old.specs[key], key)}
     came = {key: new.specs[key] for key in diff.missing if key not in other and _is_plain(new.specs[key], key)}
+    if not gone or not came:
+        return Renames({})
     renames: dict[str, str] = {}
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))

@@ -45,14 +45,17 @@ def of_cause(model: str, old: Layout, new: Layout, cause: Cause, error: str | No
     }
     kind = max(sizes, key=lambda each: sizes[each])
     olds, news = folded(cause.renamed), folded(cause.renamed.values())
-    reasons = {
-        KeyRenamed: f"{', '.join(olds)} is now {', '.join(news)}",
-        KeyReshaped: ", ".join(f"{key} is {after}, was {before}" for key, before, after in shapes[:1]),
-        KeyRemoved: f"{', '.join(folded(cause.removed))} gone",
-        KeyAdded: f"{', '.join(folded(cause.added))} new",
-    }
     if not cause.undecided:
-        drift = drift._replace(reasons=tuple(reasons[each] for each in sizes if each is not kind and sizes[each]))
+        reasons = []
+        if cause.renamed and kind is not KeyRenamed:
+            reasons.append(f"{', '.join(olds)} is now {', '.join(news)}")
+        if shapes and kind is not KeyReshaped:
+            reasons.append(f"{shapes[0][0]} is {shapes[0][2]}, was {shapes[0][1]}")
+        if cause.removed and kind is not KeyRemoved:
+            reasons.append(f"{', '.join(folded(cause.removed))} gone")
+        if cause.added and kind is not KeyAdded:
+            reasons.append(f"{', '.join(folded(cause.added))} new")
+        drift = drift._replace(reasons=tuple(reasons))
     if kind is KeyRenamed:
         return KeyRenamed(with_keys(drift, cause.renamed, ", ".join(olds), ", ".join(news)), cause.renamed)
     if kind is KeyReshaped:
