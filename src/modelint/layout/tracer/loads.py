@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import warnings
 from collections import OrderedDict
@@ -26,6 +25,7 @@ _QUOTED = re.compile(r'"([^"]*)"')
 
 _LOADING = ("load_state_dict", "_load_from_state_dict", "set_extra_state")
 _SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
+_overriding: dict[tuple[type, tuple[str, ...]], bool] = {}
 
 
 class _File(OrderedDict[str, Any]):
@@ -50,13 +50,12 @@ def has_save_hooks(model: nn.Module) -> bool:
     )
 
 
-@functools.cache
-def _overrides(cls: Hashable, names: tuple[str, ...]) -> bool:
-    for name in names:
-        owner = next((each for each in cls.__mro__ if name in vars(each)), nn.Module)
-        if not owner.__module__.startswith("torch.nn.modules."):
-            return True
-    return False
+def _overrides(cls: type, names: tuple[str, ...]) -> bool:
+    known = _overriding.get((cls, names))
+    if known is None:
+        owners = [next((each for each in cls.__mro__ if name in vars(each)), nn.Module) for name in names]
+        known = _overriding[cls, names] = any(not each.__module__.startswith("torch.nn.modules.") for each in owners)
+    return known
 
 
 def is_lazy(model: nn.Module) -> bool:
