@@ -15,6 +15,7 @@ from modelint.config import Configs
 from modelint.diagnostics import Diagnostic, NotAnalysed, Severity
 from modelint.lint.read import read_bytes
 from modelint.lint.triage import may_matter
+from modelint.parallel import cores
 from modelint.picker import Picker
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _with_models(
         (selection.Layer(options.select, options.extend_select, options.ignore),),
         options.preview,
         options.python,
-        options.jobs or _cores(),
+        options.jobs or cores(),
         cache.folder() if options.cache else None,
         options.progress,
         options.hook,
@@ -232,14 +233,10 @@ def _engine(root: str, paths: list[str], overlay: dict[str, bytes], options: Opt
     from modelint.lint.engine import lint_files
 
     cache = Cache.open(root) if options.cache else None
-    run = lint_files(paths, root=root, jobs=options.jobs or _cores(), cache=cache, overlay=overlay)
+    run = lint_files(paths, root=root, jobs=options.jobs or cores(), cache=cache, overlay=overlay)
     if cache is not None:
         cache.save()
     return run
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _outcome(
