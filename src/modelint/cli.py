@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from modelint.layout.building import Progress
     from modelint.layout.run import LayoutRun
 
-FORMATS = ("full", "concise", "json", "sarif", "github")
+FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown")
 
 
 class _Help(argparse.HelpFormatter):
@@ -190,7 +190,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from modelint import selection
     from modelint.check import Options, check
 
-    if arguments.statistics and arguments.format in ("sarif", "github"):
+    if arguments.statistics and arguments.format not in ("full", "concise", "json"):
         raise Wrong(f"--statistics goes with --format full, concise or json, not {arguments.format}")
     select = None if arguments.select is None else selection.parse_list(arguments.select)
     if select == ():

@@ -135,7 +135,9 @@ def test_another_interpreter_is_another_verdict(place: Place) -> None:
 
 def test_words_layout_and_times_do_not_matter(place: Place) -> None:
     place.keep()
-    text = MODEL.replace("A model.", "Another page.").replace("  # first", "").replace("(3, 4)", "(\n            3, 4\n)")
+    text = (
+        MODEL.replace("A model.", "Another page.").replace("  # first", "").replace("(3, 4)", "(\n            3, 4\n)")
+    )
     place.write("project/model.py", text + "\n\n# the end\n")
     place.declaration = place.declaration._replace(line=17)
     os.utime(place.folder / "project/config.yaml", (1, 1))

@@ -165,9 +165,12 @@ def test_two_models_of_one_name(tmp_path: Path) -> None:
         ("[tool.modelint.models.'..']\nfactory = 'a:B'\n", ":1: '..' is no name of a model"),
         ("[tool.modelint.models.a]\nfactory = 'a.B'\n", ":2: 'factory' must be \"package.module:callable\", not 'a.B'"),
         ("[tool.modelint.models.a]\nfactory = 'a.B'\n", "; did you mean 'a:B'?"),
-        ("[tool.modelint.models.a]\nfactory = 3\n", 'not a number'),
+        ("[tool.modelint.models.a]\nfactory = 3\n", "not a number"),
         ("[tool.modelint.models.a]\nfactroy = 'a:B'\n", ":2: unknown key 'factroy'; did you mean 'factory'?"),
-        ("[tool.modelint.models.a]\nx = 1\n", ":2: unknown key 'x'; the keys are factory, args, kwargs, inputs, optional"),
+        (
+            "[tool.modelint.models.a]\nx = 1\n",
+            ":2: unknown key 'x'; the keys are factory, args, kwargs, ",
+        ),
         ("[tool.modelint.models.a]\nfactory = 'a:B'\nargs = 3\n", ":3: 'args' must be a list, not a number"),
         ("[tool.modelint.models.a]\nfactory = 'a:B'\nkwargs = []\n", ":3: 'kwargs' must be a table, not a list"),
         ("[tool.modelint.models.a]\nfactory = 'a:B'\nargs = [1979-05-27]\n", ":3: 'args': a date or time cannot be"),
@@ -194,7 +197,10 @@ def test_errors_name_the_line(tmp_path: Path, text: str, words: str) -> None:
     [
         ("def f(:\n", "modelint_models.py:1: not valid Python: invalid syntax"),
         ("x = 1\n\n\ndef été(): ...\n", "modelint_models.py:4: 'été' is no name of a model"),
-        ("def f(): ...\n\n\ndef f(): ...\n", "modelint_models.py:4: model 'f' is declared twice; the other time at line 1"),
+        (
+            "def f(): ...\n\n\ndef f(): ...\n",
+            "modelint_models.py:4: model 'f' is declared twice; the other time at line 1",
+        ),
     ],
 )
 def test_errors_of_modelint_models(tmp_path: Path, text: str, words: str) -> None:

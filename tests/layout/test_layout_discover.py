@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelint.layout.discover import MAY_DEFINE, Candidate, candidates, model_name
 
-MODEL = b'''
+MODEL = b"""
 from dataclasses import dataclass
 
 import torch
@@ -69,8 +69,8 @@ class Unknown(somewhere.Base):
 
 class _Private(nn.Module):
     pass
-'''
-PARTS = b'''
+"""
+PARTS = b"""
 from torch import nn
 
 
@@ -81,7 +81,7 @@ class PartConfig:
 
 class Part(nn.Module):
     pass
-'''
+"""
 
 
 def found(*files: tuple[str, bytes]) -> dict[str, Candidate]:
