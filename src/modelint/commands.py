@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lock(arguments: argparse.Namespace) -> int:
+    from modelint import cache
     from modelint.layout import lock
 
     cwd = os.getcwd()
@@ -48,6 +49,7 @@ def _lock(arguments: argparse.Namespace) -> int:
             jobs=arguments.jobs or cores(),
             dry=arguments.check,
             reason=arguments.reason,
+            cache=cache.folder(),
             progress=_progress() if len(chosen) > 1 else None,
         )
         done: list[Locked] = []

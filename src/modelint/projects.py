@@ -6,7 +6,7 @@ On the path of a hook with nothing to say: git is asked for the few files that m
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from modelint.config import FILES, ConfigError, Configs
 from modelint.files import EXCLUDED, Excludes, is_inside
@@ -23,8 +23,11 @@ from modelint.layout.declare import (
 _NAMES = (*FILES, MODELS_FILE)
 
 
-def find(cwd: str, configs: Configs, *, staged: bool) -> list[Project]:
-    """The projects, that of the working directory first. ``staged``: those that git knows are enough."""
+def find(cwd: str, configs: Configs, *, staged: bool, named: Sequence[str] = ()) -> list[Project]:
+    """The projects, that of the working directory first. ``staged``: those that git knows are enough.
+
+    What is excluded declares nothing, unless it is among the paths that are ``named`` (absolute).
+    """
     if configs.is_given:
         found = configs.of_folder(cwd)
         return [Project(cwd, found.path, found.layout)]
@@ -34,8 +37,11 @@ def find(cwd: str, configs: Configs, *, staged: bool) -> list[Project]:
     for folder in sorted({os.path.dirname(path) for path in _candidates(cwd, staged)}):
         if folder == home.folder or not is_inside(folder, cwd):
             continue
-        outer = configs.of_folder(os.path.dirname(folder))
-        if not excludes.hold(os.path.join(folder, "_"), outer):
+        config = configs.of_folder(os.path.dirname(folder))
+        spared = not config.force_exclude and any(
+            is_inside(folder, path) and excludes.hold(os.path.join(path, "_"), config) for path in named
+        )
+        if spared or not excludes.hold(os.path.join(folder, "_"), config):
             projects += _of(folder, configs)
     return projects
 

@@ -44,15 +44,14 @@ class Looked(NamedTuple):
 
 def look(paths: Sequence[str] | None, cwd: str, configs: Configs, wanted: Wanted) -> Looked | None:
     """Check the tracked models that ``paths`` (None: all) can affect; None where no code of layout is selected."""
-    found = [
-        each for each in projects.find(cwd, configs, staged=wanted.staged) if _is_selected(each.folder, configs, wanted)
-    ]
+    asked = None if paths is None else tuple(os.path.normpath(os.path.join(cwd, path)) for path in paths)
+    below = projects.find(cwd, configs, staged=wanted.staged, named=asked or ())
+    found = [each for each in below if _is_selected(each.folder, configs, wanted)]
     if not found:
         return None
     declared = projects.declared(found, cwd)
     from modelint.layout.run import Options, check_models
 
-    asked = None if paths is None else tuple(os.path.normpath(os.path.join(cwd, path)) for path in paths)
     if asked is not None and cwd in asked:
         asked = None
     options = Options(

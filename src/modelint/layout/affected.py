@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from modelint import __version__, atomic
@@ -82,9 +82,13 @@ class Verdicts:
             and all(self._holds(each) for each in entry["python"])
         )
 
-    def keep(self, declaration: Declaration, python: str, uses: Uses, *, good: bool) -> None:
-        """A new verdict; ``good``: nothing at all is to be said of the model."""
-        hangs_on = (*uses.python, *uses.data, *_files_of(declaration))
+    def keep(
+        self, declaration: Declaration, python: str, uses: Uses, *, good: bool, written: Sequence[str] = ()
+    ) -> None:
+        """A new verdict; ``good``: nothing at all is to be said of the model. ``written``: what this run wrote."""
+        hangs_on = {*uses.python, *uses.data, *_files_of(declaration)}.difference(written)
+        for path in written:
+            self._contents.pop(path, None)
         self._entries[declaration.name] = {
             # What was written while the model was built may not be what was built.
             "good": good and not any(self._is_younger(path) for path in hangs_on),
@@ -108,11 +112,11 @@ class Verdicts:
             self._entries[f"/{key}"] = {"value": value}
             self._changed = True
 
-    def save(self, names: Iterable[str]) -> None:
-        """Write what is new, atomically, without the models that are not declared any more."""
+    def save(self, names: Iterable[str] | None = None) -> None:
+        """Write what is new, atomically; of ``names``, where they are given, and of no other models."""
         if not self._changed or self._path is None:
             return
-        kept = {*names, *(key for key in self._entries if key.startswith("/"))}
+        kept = {*(self._entries if names is None else names), *(key for key in self._entries if key.startswith("/"))}
         entries = {name: entry for name, entry in self._entries.items() if name in kept}
         used = sorted({each for entry in entries.values() for each in _numbers(entry)})
         place = {number: position for position, number in enumerate(used)}

@@ -69,14 +69,17 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
     """Build the models, and make their layouts the manifests. Raises LockError where a folder cannot be written."""
     interpreters = Interpreters(options.python)
     by_folder = {project.folder: project for project in projects}
+    verdicts = {project.folder: Verdicts.open(options.cache, project.folder) for project in projects}
+    pythons: dict[str, str] = {}
     bases: dict[str, list[_Base]] = {}
     wishes: list[tuple[str, Wish]] = []
     for declaration in declarations:
-        found = interpreters.find(by_folder[declaration.folder], Verdicts.open(None, declaration.folder))
+        found = interpreters.find(by_folder[declaration.folder], verdicts[declaration.folder])
         if found.python is None:
             missed = building.missing_words(found)
             yield Locked(declaration, "missed", notes=(missed.reason, *missed.trail))
             continue
+        pythons[declaration.shown] = found.python
         own = bases[declaration.shown] = _bases(declaration)
         wishes.append((found.python, Wish(declaration, {base.id: base.manifest.layout for base in own})))
     if not options.dry:
@@ -90,7 +93,14 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
         elif isinstance(built, Failure):
             yield Locked(declaration, "failed", tuple(judge.does_not_build(declaration, built)))
         else:
-            yield _accept(declaration, built, bases[declaration.shown], options)
+            locked = _accept(declaration, built, bases[declaration.shown], options)
+            if not options.dry:
+                uses = building.uses_of(built)
+                kept = verdicts[declaration.folder]
+                kept.keep(declaration, pythons[declaration.shown], uses, good=True, written=locked.files)
+            yield locked
+    for each in verdicts.values():
+        each.save()
 
 
 def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], options: Options) -> Locked:
