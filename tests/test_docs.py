@@ -38,7 +38,7 @@ def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
         (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
         assert "modelint" in tomllib.loads(block)["tool"]
         found = Configs(str(tmp_path)).of_folder(str(tmp_path))
-        assert found.folder == str(tmp_path) and found.select is not None
+        assert found.folder == str(tmp_path) and (found.select or found.layout.models)
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"])

@@ -6,6 +6,7 @@ On the path of a hook with nothing to say.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,8 @@ PREFIX = "MDL7"
 #: A hint names at most so many models, and looks for them in at most so many files.
 _MOST_MODELS, _MOST_FILES = 3, 40
 _TESTS = frozenset({"test", "tests", "testing"})
+#: A file whose bytes lack this has no class whose base is written as a module.
+MAY_DEFINE = re.compile(rb"^class\s+\w+\s*\([^)]*\b(?:\w*Module|PreTrainedModel)\b", re.MULTILINE)
 
 
 class Wanted(NamedTuple):
@@ -78,8 +81,6 @@ def _is_selected(folder: str, configs: Configs, wanted: Wanted) -> bool:
 
 def untracked(run: LayoutRun, changed: Iterable[str], read: Callable[[str], bytes | None]) -> int:
     """How many of the changed files define models that nothing tracks."""
-    from modelint.layout.discover import MAY_DEFINE
-
     count = 0
     for path in changed:
         if path in run.tracked or _is_test(path):
@@ -112,7 +113,7 @@ def hint(paths: Iterable[str], read: Callable[[str], bytes | None], cwd: str) ->
     seen: list[tuple[str, bytes]] = []
     for path in paths:
         data = None if _is_test(path) else read(path)
-        if data is not None and discover.MAY_DEFINE.search(data):
+        if data is not None and MAY_DEFINE.search(data):
             seen.append((path, data))
             if len(seen) == _MOST_FILES:
                 break

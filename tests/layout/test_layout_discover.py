@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelint.layout.discover import MAY_DEFINE, Candidate, candidates, model_name
+from modelint.layout.discover import Candidate, candidates, model_name
+from modelint.tracked import MAY_DEFINE
 
 MODEL = b"""
 from dataclasses import dataclass

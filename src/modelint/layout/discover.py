@@ -9,9 +9,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-#: A file whose bytes lack this has no class whose base is written as one.
-MAY_DEFINE = re.compile(rb"^class\s+\w+\s*\([^)]*\b(?:\w*Module|PreTrainedModel)\b", re.MULTILINE)
-
 _BASES = re.compile(r"(?:\w*Module|PreTrainedModel)")
 _CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
 
