@@ -1,0 +1,139 @@
+"""The data flow of one forward: nodes that carry the hash of what they compute, and its numbering of slots."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+
+def digest(data: bytes, size: int = 8) -> bytes:
+    return hashlib.blake2b(data, digest_size=size).digest()
+
+
+class Node:
+    """One value. ``anon`` is the hash of all that leads to it, with child modules and tensors left nameless; in
+    ``strict`` they count with their paths: two nodes with the same one are the same value."""
+
+    __slots__ = ("anon", "args", "op", "strict")
+
+    def __init__(self, op: str, args: tuple[Any, ...] = ()) -> None:
+        self.op = op
+        self.args = args
+        if op == SLOT:
+            self.anon = digest(b"slot " + args[0].encode())
+            self.strict = digest(b"slot " + args[0].encode() + b" " + args[1].encode())
+            return
+        data = op.encode() + b"\0"
+        self.anon = digest(data + encode(args))
+        below = children(args, [])
+        if all(each.anon is each.strict for each in below):
+            self.strict = self.anon
+        else:
+            self.strict = digest(data + encode(args, {id(each): each.strict for each in below}))
+
+
+#: ``args``: what it is (module, tensor), its path below the module that is traced.
+SLOT = "slot"
+
+
+def encode(value: Any, numbered: dict[int, bytes] | None = None) -> bytes:
+    """Canonical bytes of an argument. ``numbered``: hashes to use for nodes instead of the nameless ones."""
+    if isinstance(value, Node):
+        if numbered is not None:
+            return b"N" + numbered[id(value)]
+        return b"N" + value.anon
+    if isinstance(value, tuple):
+        return b"(" + b",".join([encode(each, numbered) for each in value]) + b")"
+    return scalar(value)
+
+
+def scalar(value: Any) -> bytes:
+    if value is None or value is True or value is False:
+        return repr(value).encode()
+    if isinstance(value, str):
+        data = value.encode("utf-8", "surrogatepass")
+        return b"s%d:%s" % (len(data), data)
+    if isinstance(value, (float, int)):
+        return number(value).encode()
+    raise TypeError(type(value).__name__)
+
+
+def number(value: Any) -> str:
+    """2 and 2.0 are one; the last digits, which depend on how a constant was worked out, do not count."""
+    try:
+        if value == int(value) and abs(value) < 2**53:
+            return str(int(value))
+    except (OverflowError, ValueError):
+        return repr(float(value))  # inf, nan
+    return str(value) if isinstance(value, int) else format(value, ".12g")
+
+
+def children(args: Any, found: list[Node]) -> list[Node]:
+    for each in args:
+        if isinstance(each, Node):
+            found.append(each)
+        elif isinstance(each, tuple):
+            children(each, found)
+    return found
+
+
+def paths(node: Node, known: dict[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """Sorted paths of the slots that a node depends on."""
+    stack = [node]
+    while stack:
+        top = stack[-1]
+        if id(top) in known:
+            stack.pop()
+            continue
+        below = children(top.args, [])
+        missing = [each for each in below if id(each) not in known]
+        if missing:
+            stack.extend(missing)
+            continue
+        if top.op == SLOT:
+            known[id(top)] = (top.args[1],)
+        else:
+            known[id(top)] = tuple(sorted({path for each in below for path in known[id(each)]}))
+        stack.pop()
+    return known[id(node)]
+
+
+#: Operations whose arguments have no order.
+UNORDERED = frozenset(
+    "add mul eq ne maximum minimum logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor set".split()
+)
+
+
+def order(node: Node, known: dict[int, tuple[str, ...]]) -> tuple[Any, ...]:
+    """The arguments in canonical order: by nameless hash, then by paths: a rename changes no more than the pairing."""
+    if node.op not in UNORDERED:
+        return node.args
+    items = list(node.args)
+    items.sort(key=lambda each: (encode(each), paths(each, known) if isinstance(each, Node) else ()))
+    return tuple(items)
+
+
+def finish(root: Node, names: list[str]) -> bytes:
+    """The digest of ``root`` with slots numbered by first use; ``names`` is extended by what new slots stand for."""
+    known: dict[int, tuple[str, ...]] = {}
+    numbers = {name: index for index, name in enumerate(names)}
+    ordered: dict[int, tuple[Any, ...]] = {}
+    done: dict[int, bytes] = {}
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if node.op == SLOT:
+            path = node.args[1]
+            if path not in numbers:
+                numbers[path] = len(names)
+                names.append(path)
+            done[id(node)] = digest(b"slot %s %d" % (node.args[0].encode(), numbers[path]))
+        elif ready:
+            done[id(node)] = digest(node.op.encode() + b"\0" + encode(ordered[id(node)], done))
+        else:
+            args = ordered[id(node)] = order(node, known)
+            stack.append((node, True))
+            stack.extend((each, False) for each in reversed(children(args, [])))
+    return done[id(root)]

@@ -1,0 +1,135 @@
+"""Modules of torch itself: told by their class and numbers. Their forward differs from version to version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .graph import Node, digest, encode
+
+CONTAINERS = (
+    torch.nn.Sequential,
+    torch.nn.ModuleList,
+    torch.nn.ModuleDict,
+    torch.nn.ParameterList,
+    torch.nn.ParameterDict,
+)
+#: What the shapes of the keys say already.
+SHAPES = frozenset(
+    "in_features out_features in1_features in2_features in_channels out_channels num_embeddings embedding_dim "
+    "num_features num_channels input_size hidden_size embed_dim kdim vdim head_dim d_model normalized_shape".split()
+)
+#: What counts in training only.
+TRAINING = frozenset("momentum dropout scale_grad_by_freq sparse p inplace num_batches_tracked".split())
+#: Not of the computation, or not in every version.
+IGNORED = frozenset(
+    "training enable_nested_tensor use_nested_tensor mask_check call_super_init dump_patches inplace device "
+    "swap_tensors_params deterministic".split()
+)
+
+
+def public_class(cls: type) -> str:
+    """``torch.nn.Conv2d`` for what torch keeps in torch.nn.modules.conv; classes of the user as they are."""
+    name, where = cls.__qualname__, cls.__module__ or ""
+    if where.startswith("torch.nn.modules.") and getattr(torch.nn, name, None) is cls:
+        return "torch.nn." + name
+    return where + "." + name
+
+
+def of_torch(module: Any) -> bool:
+    where = type(module).__module__ or ""
+    return where.startswith(("torch.nn.", "torch.ao.", "torchao.")) or where == "einops.layers.torch"
+
+
+def is_leaf(module: Any) -> bool:
+    """With weights, and known by its attributes alone."""
+    return of_torch(module) and not isinstance(module, CONTAINERS) and "forward" not in module.__dict__
+
+
+def value_of(value: Any) -> Any:
+    """A scalar attribute as JSON has it; NotImplemented: it is none."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else repr(value)
+    if isinstance(value, (tuple, list)) and len(value) <= 32:
+        items = [value_of(each) for each in value]
+        if all(not isinstance(each, list) and each is not NotImplemented for each in items):
+            return items
+    return NotImplemented
+
+
+def attributes(module: Any) -> dict[str, Any]:
+    """Numbers, flags and names that a torch module was made with."""
+    found = {}
+    for name, value in module.__dict__.items():
+        if name.startswith("_") or name in IGNORED:
+            continue
+        if callable(value) and hasattr(value, "__name__") and name != "forward":
+            value = "function " + value.__name__
+        value = value_of(value)
+        if value is not NotImplemented and value is not None:
+            found[name] = value
+    return dict(sorted(found.items()))
+
+
+def hooks(module: Any) -> list[str]:
+    """Old-style weight_norm and spectral_norm make the weight in a hook."""
+    found = []
+    for each in getattr(module, "_forward_pre_hooks", {}).values():
+        if (type(each).__module__ or "").startswith("torch."):
+            numbers = {key: value_of(value) for key, value in vars(each).items()}
+            known = sorted((key, value) for key, value in numbers.items() if value is not NotImplemented)
+            found.append(f"{type(each).__name__} {known!r}")
+    return found
+
+
+def operation_name(module: Any) -> str:
+    return str(getattr(module, "original_name", None) or type(module).__name__)
+
+
+def encoded(values: dict[str, Any], wanted: Any) -> tuple[Any, ...]:
+    pairs = []
+    for name, value in sorted(values.items()):
+        if name not in SHAPES and wanted(name):
+            if isinstance(value, list):
+                value = value[0] if value and all(each == value[0] for each in value) else tuple(value)
+            pairs.append((name, value))
+    return tuple(pairs)
+
+
+def definition(module: Any, has_state: Any) -> tuple[str, str, list[str]]:
+    """(digest in evaluation, in training, what it is made of)."""
+    values = attributes(module)
+    names = [name for name, each in module._parameters.items() if each is not None]
+    names += [name for name, each in module._buffers.items() if each is not None]
+    inner: list[Any] = []
+    inner_training: list[Any] = []
+    for name, child in module.named_children():
+        if has_state(child):
+            names.append(name)
+        else:
+            below = list(child.modules())
+            described = [(operation_name(each), attributes(each)) for each in below]
+            if not any("dropout" in kind.lower() for kind, _ in described):
+                inner.append((name, *((kind, encoded(known, lambda _: True)) for kind, known in described)))
+            inner_training.append((name, *((kind, encoded(known, lambda _: True)) for kind, known in described)))
+    names.sort()
+    base = ("torch", operation_name(module), tuple(hooks(module)), tuple(names))
+    calm = encode((*base, encoded(values, lambda name: name not in TRAINING), tuple(inner)))
+    busy = encode((*base, encoded(values, lambda name: True), tuple(inner_training)))
+    return digest(calm).hex(), digest(busy).hex(), names
+
+
+def results(run: Any, module: Any, node: Node, kwargs: dict[str, Any]) -> Any:
+    def part(index: int) -> Any:
+        return run.wrap(Node("output", (node, index)))
+
+    if isinstance(module, torch.nn.LSTM):
+        return part(0), (part(1), part(2))
+    if isinstance(module, (torch.nn.RNNBase, torch.nn.LSTMCell)):
+        return part(0), part(1)
+    if isinstance(module, torch.nn.MultiheadAttention):
+        return part(0), None if kwargs.get("need_weights") is False else part(1)
+    return run.wrap(node)

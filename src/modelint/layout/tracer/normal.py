@@ -1,0 +1,364 @@
+"""The normal form of one operation: however it was spelled, the same node."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional
+
+from .graph import Node
+
+#: What moves or places data, and changes no value.
+PLUMBING = frozenset(
+    "device pin_memory non_blocking memory_format layout requires_grad generator copy out inplace "
+    "_stacklevel async_op antialias_ recompute_scale_factor_ sparse_grad".split()
+)
+ALIASES = {
+    **dict.fromkeys(("radd", "iadd"), "add"),
+    **dict.fromkeys(("multiply", "rmul", "imul"), "mul"),
+    **dict.fromkeys(("subtract", "isub"), "sub"),
+    **dict.fromkeys(("divide", "true_divide", "truediv", "itruediv"), "div"),
+    **dict.fromkeys(("mm", "bmm", "imatmul"), "matmul"),
+    **dict.fromkeys(("and", "iand", "rand_", "__and__"), "bitwise_and"),
+    **dict.fromkeys(("or", "ior", "ror", "__or__"), "bitwise_or"),
+    **dict.fromkeys(("xor", "ixor", "rxor", "__xor__"), "bitwise_xor"),
+    **dict.fromkeys(("invert",), "bitwise_not"),
+    **dict.fromkeys(("swapaxes", "swapdims"), "transpose"),
+    **dict.fromkeys(("concat", "concatenate"), "cat"),
+    **dict.fromkeys(("view", "_unsafe_view"), "reshape"),
+    **dict.fromkeys(("broadcast_to",), "expand"),
+    "negative": "neg", "absolute": "abs", "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le",
+    "not_equal": "ne", "clip": "clamp", "moveaxis": "movedim", "floordiv": "floor_divide", "mod": "remainder",
+    "arccos": "acos", "arcsin": "asin", "arctan": "atan", "fix": "trunc", "t": "T", "special_expit": "sigmoid",
+    "expit": "sigmoid", "ipow": "pow", "get_item": "getitem", "adaptive_avg_pool1d_": "adaptive_avg_pool1d",
+    "concatenate_": "cat", "repeat_interleave_": "repeat_interleave", "row_stack": "vstack", "erf_": "erf",
+}  # fmt: skip
+FLIPPED = {"gt": "lt", "ge": "le"}
+#: Arguments for which one number stands for the same number in each dimension.
+SPATIAL = frozenset("kernel_size stride padding dilation output_size output_padding scale_factor size".split())
+
+
+class Parameter(NamedTuple):
+    name: str
+    default: Any
+    keyword: bool
+    is_list: bool
+    is_tensor: bool
+
+
+class _Missing:
+    pass
+
+
+MISSING: Any = _Missing()
+
+
+def plain(value: Any) -> Any:
+    """A default of a signature, as arguments are encoded."""
+    if isinstance(value, (list, tuple)):
+        return tuple(plain(each) for each in value)
+    if isinstance(value, torch.dtype):
+        return "dtype " + str(value).replace("torch.", "")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return MISSING
+
+
+@functools.cache
+def schemas(name: str) -> tuple[tuple[Parameter, ...], ...]:
+    """The signatures that torch has for an operation; those without ``out`` only."""
+    found = []
+    try:
+        overloads = torch._C._jit_get_schemas_for_operator("aten::" + name)
+    except Exception:
+        overloads = []
+    for schema in overloads:
+        if schema.arguments and schema.arguments[0].name == "a":
+            continue  # of TorchScript's own numbers
+        parameters = []
+        for each in schema.arguments:
+            text = str(each.type)
+            default = plain(each.default_value) if each.has_default_value() else MISSING
+            is_list = text.startswith(("List[int]", "Optional[List[int]]", "List[SymInt]", "Optional[List[SymInt]]"))
+            parameters.append(Parameter(each.name, default, each.kwarg_only, is_list, text == "Tensor"))
+        if not any(each.name.startswith("out") and each.keyword for each in parameters):
+            found.append(tuple(parameters))
+    found.sort(key=lambda each: (len(each), [one.name for one in each]))
+    return tuple(found)
+
+
+@functools.cache
+def functional(name: str) -> tuple[Parameter, ...] | None:
+    """The signature of a torch.nn.functional function that is written in Python."""
+    function = getattr(torch.nn.functional, name, None) or getattr(torch.functional, name, None)
+    if not callable(function):
+        return None
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    found = []
+    for each in signature.parameters.values():
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            return None
+        default = MISSING if each.default is each.empty else plain(each.default)
+        found.append(Parameter(each.name, default, each.kind is each.KEYWORD_ONLY, False, False))
+    return tuple(found)
+
+
+Bound = list[tuple[str, Any]]
+
+
+def fits(parameters: Sequence[Parameter], args: Sequence[Any], kwargs: dict[str, Any]) -> Bound | None:
+    """Arguments by the names of ``parameters``, defaults left out; None: they do not fit."""
+    positional = [each for each in parameters if not each.keyword]
+    if len(args) > len(positional) or (
+        len(args) > 1 and len(positional) > 1 and positional[1].is_list and _gathers(args, positional)
+    ):
+        if (
+            len(positional) < 2
+            or not positional[1].is_list
+            or (len(positional) > 2 and positional[2].default is MISSING)
+        ):
+            return None
+        args = [args[0], tuple(args[1:])]
+    bound: Bound = []
+    names = {each.name: each for each in parameters}
+    given = {each.name: value for each, value in zip(positional, args)}
+    for name, value in kwargs.items():
+        name = "self" if name == "input" and "self" in names else name
+        if name not in names or name in given:
+            return None
+        given[name] = value
+    for each in parameters:
+        if each.name in given:
+            value = given[each.name]
+            if each.is_tensor and isinstance(value, (bool, int, float, str, tuple)):
+                return None
+            if each.is_list and not isinstance(value, tuple) and value is not None:
+                value = (value,)
+            if not isinstance(value, Node) and value == each.default and type(value) is type(each.default):
+                continue
+            bound.append((each.name, value))
+        elif each.default is MISSING:
+            return None
+    return bound
+
+
+def _gathers(args: Sequence[Any], positional: Sequence[Parameter]) -> bool:
+    """``x.permute(0, 2, 1)``: the numbers are one list."""
+    return len(args) > 2 and not isinstance(args[1], tuple) and (len(positional) == 2)
+
+
+def bind(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
+    kwargs = {key: value for key, value in kwargs.items() if key not in PLUMBING}
+    python = functional(name)
+    if python is not None:
+        bound = fits(python, args, {("input" if key == "self" else key): value for key, value in kwargs.items()})
+        if bound is not None:
+            bound = [(key, value) for key, value in bound if key not in PLUMBING]
+            if python and python[0].name == "input":
+                bound = [("self" if key == "input" else key, value) for key, value in bound]
+            args, kwargs = (), dict(bound)
+    for parameters in schemas(name):
+        found = fits(parameters, args, kwargs)
+        if found is not None:
+            return [(key, value) for key, value in found if key not in PLUMBING]
+    if not args and python is not None:
+        return list(kwargs.items())
+    return [(str(index), value) for index, value in enumerate(args)] + sorted(kwargs.items())
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def flat(op: str, operands: Sequence[Any]) -> Any:
+    """Sums and products without brackets, their constants gathered into one."""
+    items: list[Any] = []
+    total: Any = 0 if op == "add" else 1
+    for each in operands:
+        inner = each.args if isinstance(each, Node) and each.op == op else (each,)
+        for one in inner:
+            if is_number(one):
+                total = total + one if op == "add" else total * one
+            else:
+                items.append(one)
+    if op == "mul" and len(items) == 2 and _same(items[0], items[1]):
+        items = [power(items[0], 2)]
+    if total != (0 if op == "add" else 1) or not items:
+        if not items:
+            return total
+        items.append(total)
+    return items[0] if len(items) == 1 else Node(op, tuple(items))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return isinstance(one, Node) and isinstance(other, Node) and one.strict == other.strict
+
+
+def power(base: Any, exponent: Any) -> Any:
+    if is_number(base) and is_number(exponent):
+        try:
+            return base**exponent
+        except (ArithmeticError, ValueError):
+            return Node("pow", (base, exponent))
+    if isinstance(base, Node) and base.op == "pow" and is_number(exponent) and base.args[1] in (0.5, -0.5, -1):
+        return power(base.args[0], base.args[1] * exponent)
+    if exponent == 1 and is_number(exponent):
+        return base
+    return Node("pow", (base, exponent))
+
+
+POWERS = {"square": 2, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1}
+
+
+def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The node, or constant, that stands for calling ``name``."""
+    name = ALIASES.get(name, name)
+    if name == "getitem":
+        return item(args[0], args[1])
+    if name == "einsum":
+        return einsum(args)
+    if name in EINOPS and len(args) > 1 and isinstance(args[1], str):
+        return einops(name, args, kwargs)
+    if name.startswith("r") and name[1:] in ("sub", "truediv", "pow", "matmul", "floordiv", "mod", "add", "mul"):
+        return operation(name[1:], (args[1], args[0]), {})
+    bound = bind(name, args, kwargs)
+    values = dict(bound)
+    if len(bound) == 2 and name in ("add", "mul", "sub", "div", "pow", "floor_divide"):
+        values = {"self": bound[0][1], "other": bound[1][1]}
+    one, other = values.get("self"), values.get("other", MISSING)
+    if other is not MISSING and _arithmetic(one) and _arithmetic(other) and len(values) <= 3:
+        if "alpha" in values:
+            other = flat("mul", (other, values["alpha"]))
+        if name in ("add", "mul"):
+            return flat(name, (one, other))
+        if name == "sub":
+            return flat("add", (one, flat("mul", (other, -1))))
+        if name == "div" and "rounding_mode" not in values:
+            return flat("mul", (one, power(other, -1)))
+        if name == "pow":
+            return power(one, other)
+        if name in FLIPPED:
+            return Node(FLIPPED[name], (other, one))
+        if len(values) == 2:
+            return Node(name, (one, other))
+    if len(values) == 1 and one is not None:
+        if name in POWERS:
+            return power(one, POWERS[name])
+        if name == "neg":
+            return flat("mul", (one, -1))
+    return Node(name, tuple(special(name, bound)))
+
+
+def _arithmetic(value: Any) -> bool:
+    return isinstance(value, (Node, int, float))
+
+
+def special(name: str, bound: Bound) -> Bound:
+    values = dict(bound)
+    if name == "transpose" and len(bound) == 3 and all(is_number(value) for _, value in bound[1:]):
+        dims = [value for _, value in bound[1:]]
+        if (dims[0] < 0) == (dims[1] < 0):
+            return [bound[0], ("dims", tuple(sorted(dims)))]
+    if "pool" in name and "stride" in values and _spread(values["stride"]) == _spread(values.get("kernel_size")):
+        bound = [each for each in bound if each[0] != "stride"]
+    return [(key, _spread(value) if key in SPATIAL and "reshape" not in name else value) for key, value in bound]
+
+
+def _spread(value: Any) -> Any:
+    if isinstance(value, tuple) and value and is_number(value[0]) and all(each == value[0] for each in value):
+        return value[0]
+    return value
+
+
+FULL = ("slice", None, None, None)
+
+
+def item(base: Any, index: Any) -> Any:
+    if isinstance(base, tuple) and isinstance(index, int):
+        return base[index]
+    parts = list(index) if isinstance(index, tuple) and index[:1] != ("slice",) else [index]
+    if "..." not in parts:
+        while len(parts) > 1 and parts[-1] == FULL:
+            parts.pop()
+    if None in parts and all(part in (None, FULL, "...") for part in parts):
+        # x[:, None] is unsqueeze(1); after an ellipsis dimensions count from the end.
+        if "..." not in parts:
+            for position, part in enumerate(parts):
+                if part is None:
+                    base = Node("unsqueeze", (("self", base), ("dim", position)))
+            return base
+        if parts[0] == "..." and parts.count("...") == 1 and FULL not in parts:
+            for _ in parts[1:]:
+                base = Node("unsqueeze", (("self", base), ("dim", -1)))
+            return base
+    return Node("getitem", (base, tuple(parts)))
+
+
+def letters(text: str, names: dict[str, str]) -> str:
+    """Axis names renamed by first use."""
+    out = ""
+    for each in text:
+        if each.isalpha():
+            out += names.setdefault(each, chr(ord("a") + len(names)) if len(names) < 26 else each.upper())
+        elif not each.isspace():
+            out += each
+    return out
+
+
+def einsum(args: Sequence[Any]) -> Any:
+    pattern, operands = args[0], args[1:]
+    if len(operands) == 1 and isinstance(operands[0], tuple):
+        operands = operands[0]
+    if not isinstance(pattern, str):
+        return Node("einsum", tuple(args))
+    left, arrow, right = pattern.replace(" ", "").partition("->")
+    if not arrow:
+        flat_left = left.replace(",", "")
+        right = "".join(sorted({each for each in flat_left if each.isalpha() and flat_left.count(each) == 1}))
+        right = "..." * ("..." in left) + right
+    terms = left.split(",")
+    if len(terms) == 2 and len(operands) == 2:
+        one, other = terms
+        batch = one[:-2]
+        if len(one) >= 2 and other[: len(batch)] == batch and right[: len(batch)] == batch:
+            rows, inner = one[-2], one[-1]
+            rest = other[len(batch) :]
+            if rest == inner + right[-1:] and right == batch + rows + right[-1:] and len({*rest, rows}) == 3:
+                return Node("matmul", (operands[0], operands[1]))
+            if rest == right[-1:] + inner and right == batch + rows + right[-1:] and len({*rest, rows}) == 3:
+                turned = Node("transpose", (("self", operands[1]), ("dims", (-2, -1))))
+                return Node("matmul", (operands[0], turned))
+    names: dict[str, str] = {}
+    return Node("einsum", (letters(left + "->" + right, names), *operands))
+
+
+EINOPS = frozenset("rearrange reduce repeat".split())
+
+
+def einops(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    tensors, pattern, rest = args[0], args[1], list(args[2:])
+    if "reduction" in kwargs:
+        kwargs = dict(kwargs)
+        rest.append(kwargs.pop("reduction"))
+    names: dict[str, str] = {}
+    tokens: list[str] = []
+    word = ""
+    for each in pattern.replace("()", " 1 ").replace("->", " > ") + " ":
+        if each.isalnum() or each == "_" or each == ".":
+            word += each
+            continue
+        if word:
+            named = word[0].isalpha() or word[0] == "_"
+            tokens.append(names.setdefault(word, f"a{len(names)}") if named else word)
+            word = ""
+        if not each.isspace():
+            tokens.append(each)
+    sizes = sorted((names.get(key, key), value) for key, value in kwargs.items())
+    return Node(name, (tensors, " ".join(tokens), tuple(rest), tuple(sizes)))

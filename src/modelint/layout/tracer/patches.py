@@ -1,0 +1,319 @@
+"""What is replaced while a forward runs on values, and put back: calls of modules, factories of tensors, builtins."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import os
+import random
+import sys
+from typing import Any, Callable
+
+import torch
+import torch.nn.functional
+import torch.utils.checkpoint
+
+from .values import STATE, Scalar, TensorValue, Value, call, instructions
+
+HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
+
+FACTORIES = (
+    "arange zeros ones full empty rand randn randint randperm linspace logspace tensor as_tensor eye tril_indices "
+    "triu_indices from_numpy scalar_tensor range normal bernoulli complex polar hann_window hamming_window "
+    "blackman_window bartlett_window kaiser_window empty_strided zeros_like ones_like full_like empty_like rand_like "
+    "randn_like randint_like asarray broadcast_shapes cartesian_prod combinations vander"
+).split()
+EINOPS = "rearrange reduce repeat einsum pack unpack parse_shape".split()
+
+
+def has_value(args: Any) -> bool:
+    for each in args:
+        if isinstance(each, Value):
+            return True
+        if type(each) in (tuple, list) and has_value(each):
+            return True
+    return False
+
+
+def recorded(name: str, function: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if STATE.run is None:
+            return function(*args, **kwargs)
+        return call(name, args, kwargs)
+
+    return wrapper
+
+
+def on_values(name: str, function: Any, made: str | None = None) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if STATE.run is not None and (has_value(args) or has_value(kwargs.values())):
+            return call(made or name, args, kwargs)
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class _Type(type):
+    """``int`` and ``float`` as the forward sees them: classes still, that let values pass."""
+
+    real: Any = None
+
+    def __instancecheck__(cls, thing: Any) -> bool:
+        if isinstance(thing, Scalar):
+            return cls.real is int and thing.node.op not in ("dtype", "attribute", "finfo")
+        return isinstance(thing, cls.real)
+
+    def __subclasscheck__(cls, other: Any) -> bool:
+        return issubclass(getattr(other, "real", None) or other, cls.real)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if STATE.run is not None and args and isinstance(args[0], Value):
+            return call(cls.real.__name__, args[:1])
+        return cls.real(*args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.real, name)
+
+    def __eq__(cls, other: Any) -> bool:
+        return other is cls.real or other is cls
+
+    def __hash__(cls) -> int:
+        return hash(cls.real)
+
+
+class Int(metaclass=_Type):
+    real = int
+
+
+class Float(metaclass=_Type):
+    real = float
+
+
+def _range(cls: Any, *args: Any) -> Any:
+    if STATE.run is not None and has_value(args):
+        # One round stands for all of them.
+        return [call("each", (call("range_of", args),))]
+    return range(*args)
+
+
+class _RangeType(_Type):
+    __call__ = _range
+
+
+class LazyRange(metaclass=_RangeType):
+    real = range
+
+
+def _length(thing: Any) -> Any:
+    if STATE.run is not None and isinstance(thing, Value):
+        return call("len", (thing,))
+    return builtins.len(thing)
+
+
+class MathModule:
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(math, name)
+        return on_values("math." + name, function, MATH.get(name)) if callable(function) else function
+
+
+MATH = {"sqrt": "sqrt", "pow": "pow", "exp": "exp", "ceil": "ceil", "floor": "floor", "log": "log", "prod": "prod"}
+MATH_MODULE = MathModule()
+
+
+def replaced() -> dict[int, Any]:
+    """By the identity of a global of the project: what stands there while its forwards run."""
+    table: dict[int, Any] = {id(math): MATH_MODULE}
+    for name in dir(math):
+        if callable(getattr(math, name)) and not name.startswith("_"):
+            table[id(getattr(math, name))] = getattr(MATH_MODULE, name)
+    einops = sys.modules.get("einops")
+    for name in EINOPS:
+        function = getattr(einops, name, None)
+        if function is not None:
+            table[id(function)] = on_values(name, function)
+    for name in FACTORIES:
+        function = getattr(torch, name, None)
+        if function is not None:
+            table[id(function)] = recorded(name, function)
+    table[id(torch.utils.checkpoint.checkpoint)] = checkpoint
+    return table
+
+
+BUILTINS: dict[str, Any] = {
+    "len": _length,
+    "int": Int,
+    "float": Float,
+    "range": LazyRange,
+    "max": on_values("max_of", max),
+    "min": on_values("min_of", min),
+    "round": on_values("round", round),
+}
+
+_ARGUMENTS = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop")
+
+
+def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    for name in _ARGUMENTS:
+        kwargs.pop(name, None)
+    return function(*args, **kwargs)
+
+
+class Context:
+    """Stands for ``ctx`` of an autograd function."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "saved_tensors":
+            raise AttributeError(name)
+        if name == "needs_input_grad":
+            return (False,) * 64
+        return lambda *args, **kwargs: None
+
+
+def _apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    if "setup_context" in cls.__dict__ or cls.forward.__code__.co_argcount == len(args):
+        return cls.forward(*args, **kwargs)
+    return cls.forward(Context(), *args, **kwargs)
+
+
+class Patches:
+    """Everything that is replaced. ``restore`` puts it back, in reverse."""
+
+    def __init__(self, tracer: Any) -> None:
+        self.undo: list[tuple[Any, str, Any, bool]] = []
+        self.shadowed: dict[int, Any] = {}
+        self.table = replaced()
+        module = torch.nn.Module
+        original_getattr, original_call = module.__getattr__, module.__call__
+
+        def module_getattr(self: Any, name: str) -> Any:
+            value = original_getattr(self, name)
+            if STATE.run is not None and isinstance(value, torch.Tensor) and not isinstance(value, TensorValue):
+                return STATE.run.tensor(value)
+            return value
+
+        def module_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if STATE.run is None:
+                return original_call(self, *args, **kwargs)
+            return tracer.module_called(self, args, kwargs)
+
+        def get_training(self: Any) -> bool:
+            if STATE.run is None:
+                return bool(self.__dict__.get("training", False))
+            STATE.run.trains()
+            return STATE.training
+
+        def set_training(self: Any, value: Any) -> None:
+            if STATE.run is None:
+                self.__dict__["training"] = value
+
+        self.set(module, "__getattr__", module_getattr)
+        self.set(module, "__call__", module_call)
+        self.set(module, "training", property(get_training, set_training))
+        self.set(torch.nn.ModuleList, "__getitem__", _choose(torch.nn.ModuleList.__getitem__))
+        self.set(torch.nn.Sequential, "__getitem__", _choose(torch.nn.Sequential.__getitem__))
+        self.set(torch.autograd.Function, "apply", classmethod(_apply))
+        self.set(torch.utils.checkpoint, "checkpoint", checkpoint)
+        for name in FACTORIES:
+            if hasattr(torch, name):
+                self.set(torch, name, recorded(name, getattr(torch, name)))
+        for name in ("finfo", "iinfo"):
+            self.set(torch, name, on_values(name, getattr(torch, name)))
+        self.set(torch, "_assert", lambda condition, message: None)
+        for name in ("random", "uniform", "randint", "randrange", "choice", "gauss"):
+            self.set(random, name, recorded("random", getattr(random, name)))
+
+    def set(self, owner: Any, name: str, value: Any) -> None:
+        own = name in vars(owner)
+        self.undo.append((owner, name, vars(owner).get(name), own))
+        setattr(owner, name, value)
+
+    def shadow(self, namespace: dict[str, Any]) -> bool:
+        """Lets the builtins and imported functions of one file's globals take values; False: it was done before."""
+        if id(namespace) in self.shadowed or namespace.get("__name__", "").split(".")[0] in ("torch", "builtins"):
+            return False
+        changed: dict[str, Any] = {}
+        for name, value in list(namespace.items()):
+            stand_in = self.table.get(id(value))
+            if stand_in is not None:
+                changed[name] = value
+                namespace[name] = stand_in
+        added = [name for name in BUILTINS if name not in namespace]
+        for name in added:
+            namespace[name] = BUILTINS[name]
+        self.shadowed[id(namespace)] = (namespace, changed, added)
+        return True
+
+    def restore(self) -> None:
+        for namespace, changed, added in self.shadowed.values():
+            namespace.update(changed)
+            for name in added:
+                namespace.pop(name, None)
+        for owner, name, value, own in reversed(self.undo):
+            if own:
+                setattr(owner, name, value)
+            else:
+                delattr(owner, name)
+
+
+class Choice:
+    """A module picked by a value: any of the list."""
+
+    def __init__(self, modules: Any, index: Any) -> None:
+        self.modules = list(modules)
+        self.index = index
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        results = [module(*args, **kwargs) for module in self.modules]
+        return call("choice", (self.index, *results))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.modules[0], name)
+
+
+def _choose(original: Any) -> Any:
+    def getitem(self: Any, index: Any) -> Any:
+        return Choice(self, index) if isinstance(index, Value) else original(self, index)
+
+    return getitem
+
+
+def user_frame(error: BaseException) -> Any:
+    """The innermost frame of neither the tracer nor torch."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith((HERE, TORCH)):
+            found = trace
+        trace = trace.tb_next
+    return found
+
+
+def explicit_raise(error: BaseException) -> bool:
+    """Whether the code itself refused, by ``raise`` or ``assert``, and not what it runs on here."""
+    trace = error.__traceback__
+    if isinstance(error, SystemExit):
+        return True
+    if trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace.tb_frame.f_code.co_filename.startswith((HERE, TORCH)):
+        return False
+    return any(
+        offset == trace.tb_lasti and name in ("RAISE_VARARGS", "RERAISE")
+        for offset, name, _ in instructions(trace.tb_frame.f_code)
+    )
+
+
+def in_assert() -> bool:
+    """Whether the truth that is asked for is that of an ``assert``."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(HERE):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    following = [each for each in instructions(frame.f_code) if each[0] >= frame.f_lasti][:6]
+    for index, (_, name, _) in enumerate(following[:-1]):
+        if "JUMP" in name:
+            return "IF_TRUE" in name and following[index + 1][1] in ("LOAD_ASSERTION_ERROR", "LOAD_COMMON_CONSTANT")
+    return False

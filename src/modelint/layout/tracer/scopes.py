@@ -1,0 +1,347 @@
+"""One module traced: its forward run on values, once per combination of branches, with its children as slots."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import torch
+
+from . import leaves as leaf_modules
+from .calls import perform
+from .graph import SLOT, Node, digest, encode
+from .patches import explicit_raise
+from .state import Snapshot
+from .structure import bound, leaves, output, rebuild, shape
+from .values import STATE, Scalar, Sizes, TensorValue, Untraceable
+
+#: Combinations of branches that are followed; past them a trace is partial.
+MOST_PATHS = 16
+#: Runs of a forward in all, those that end in an exception and those that guess a length included.
+MOST_RUNS = 40
+MOST_NODES = 60_000
+
+
+class OutOfTime(BaseException):
+    """Passes every ``except Exception`` of a forward."""
+
+
+class Traced(NamedTuple):
+    """What one call of a module computes."""
+
+    node: Node | None
+    partial: bool
+    #: How it was called, and which of the modules that it called could not be traced.
+    tag: str
+    #: The containers it returned, for the caller.
+    result: Any
+    captured: tuple[Any, ...]
+    trains: bool
+    #: Arguments that were written to, by number.
+    written: tuple[int, ...]
+    called: tuple[Any, ...]
+    error: BaseException | None = None
+
+
+class Path:
+    """One run of a forward."""
+
+    def __init__(self, scope: Scope, decisions: tuple[bool, ...]) -> None:
+        self.scope = scope
+        self.given = decisions
+        self.decisions: list[tuple[Node, bool]] = []
+        self.known: dict[bytes, bool] = {}
+        self.slots: dict[int, TensorValue] = {}
+        self.foreign: dict[int, Node] = {}
+        self.captured: list[Any] = []
+        self.starred = 0
+        self.count = 0
+
+    # What calls.py asks for.
+
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.count += 1
+        self.scope.tracer.tick()
+        return perform(self, name, args, kwargs)
+
+    def wrap(self, node: Any) -> Any:
+        return TensorValue(node, self) if isinstance(node, Node) else node
+
+    def scalar(self, node: Any) -> Any:
+        return Scalar(node, self) if isinstance(node, Node) else node
+
+    def sizes(self, node: Node) -> Any:
+        return Sizes(node, self)
+
+    def node_of(self, value: Any) -> Node:
+        if value.owner is self:
+            return value.node  # type: ignore[no-any-return]
+        node = self.foreign.get(id(value))
+        if node is None:
+            node = self.foreign[id(value)] = Node("captured", (len(self.captured),))
+            self.captured.append(value)
+        return node
+
+    def tensor(self, tensor: torch.Tensor) -> Any:
+        """A tensor of the model, as a value."""
+        value = self.slots.get(id(tensor))
+        if value is None:
+            path = self.scope.tracer.tensor_path(self.scope.module, tensor)
+            if path is None:
+                node = self.constant(tensor)
+            else:
+                node = Node(SLOT, ("tensor", path))
+            value = self.slots[id(tensor)] = TensorValue(node, self)
+            value.own = tensor
+        return value
+
+    def tensor_node(self, tensor: torch.Tensor) -> Node:
+        return self.tensor(tensor).node  # type: ignore[no-any-return]
+
+    def constant(self, tensor: torch.Tensor) -> Node:
+        parts: list[Any] = [str(tensor.dtype), tuple(tensor.shape)]
+        if tensor.device.type == "cpu" and tensor.numel() <= 4096 and tensor.layout is torch.strided:
+            parts.append(tuple(tensor.detach().reshape(-1).tolist()))
+        return Node("constant", tuple(parts))
+
+    def module_node(self, module: Any) -> Any:
+        path = self.scope.tracer.module_path(self.scope.module, module)
+        if path == "":
+            return "self"
+        return Node(SLOT, ("module", path)) if path is not None else "module " + type(module).__name__
+
+    def write(self, value: Any, node: Node) -> None:
+        before = self.node_of(value)
+        if value.owner is self:
+            value.node = node
+        else:
+            self.foreign[id(value)] = node
+        if value.base is not None:
+            self.write(value.base, Node("written", (self.node_of(value.base), before, node)))
+
+    def trains(self) -> None:
+        self.scope.trains = True
+
+    def decide(self, value: Any) -> bool:
+        node = self.node_of(value)
+        swap = node.op == "ne"
+        if swap:
+            node = Node("eq", node.args)
+        if node.strict not in self.known:
+            index = len(self.decisions)
+            made = self.given[index] if index < len(self.given) else self.scope.tracer.asserts() != swap
+            self.decisions.append((node, made))
+            self.known[node.strict] = made
+            if index > 200:
+                raise Untraceable("a loop over a tensor's value")
+        return self.known[node.strict] != swap
+
+    def length(self, value: Any, count: int | None) -> int | None:
+        if count is not None:
+            return count
+        index = self.starred
+        self.starred += 1
+        return self.scope.lengths.get(index)
+
+    # Calls of other modules.
+
+    def module(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        tracer = self.scope.tracer
+        arguments = bound(module.forward, args, kwargs)
+        slot = self.module_node(module)
+        if leaf_modules.is_leaf(module):
+            inputs = tuple(_argument(self, each) for each in arguments)
+            self.scope.called.add(id(module))
+            self.scope.calls.append(module)
+            return leaf_modules.results(self, module, Node("call", (slot, *inputs)), kwargs)
+        traced = tracer.trace(module, args, kwargs, arguments)
+        self.scope.calls.append(module)
+        if traced.error is not None and traced.node is None and explicit_raise(traced.error):
+            raise traced.error
+        inputs = tuple(_argument(self, each) for each in arguments)
+        extra = tuple(self.node_of(each) for each in traced.captured)
+        node = Node("call", (slot, *inputs, *extra))
+        given = leaves([each for _, each in arguments])
+        for number in traced.written:
+            if (number < len(given) and not isinstance(given[number], torch.Tensor)) or isinstance(
+                given[number], TensorValue
+            ):
+                self.write(given[number], Node("written by", (node, number)))
+        if traced.node is None:
+            self.scope.vague.append(str(slot.args[1]) if isinstance(slot, Node) else str(slot))
+            value = self.wrap(node)
+            value.vague = True
+            return value
+        return unfold(self, node, traced.result)
+
+
+def _argument(run: Path, argument: tuple[str, Any]) -> Any:
+    name, value = argument
+    made = output_argument(run, value)
+    return (name, made) if name not in ("", "*") else made
+
+
+def output_argument(run: Path, value: Any) -> Any:
+    return output(run, value) if not callable(value) or isinstance(value, TensorValue) else "function"
+
+
+def unfold(run: Path, node: Node, result: Any) -> Any:
+    """The caller's own copy of what a call returned."""
+    count = len(leaves(result))
+    index = -1
+
+    def fresh(value: Any) -> Any:
+        nonlocal index
+        index += 1
+        here = node if count == 1 else Node("output", (node, index))
+        if isinstance(value, Sizes):
+            return run.sizes(here)
+        if isinstance(value, Scalar):
+            return run.scalar(here)
+        made = run.wrap(here)
+        if isinstance(value, TensorValue):
+            made.vague, made.count = value.vague, value.count
+        return made
+
+    return rebuild(fresh, result)
+
+
+class Scope:
+    """All runs of one call of a module."""
+
+    def __init__(self, tracer: Any, module: Any) -> None:
+        self.tracer = tracer
+        self.module = module
+        self.trains = False
+        self.lengths: dict[int, int] = {}
+        self.called: set[int] = set()
+        self.calls: list[Any] = []
+        self.vague: list[str] = []
+        self.written: set[int] = set()
+
+    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Any) -> Traced:
+        pending: list[tuple[bool, ...]] = [()]
+        finished: list[tuple[list[tuple[Node, bool]], Any, Path]] = []
+        result: Any = None
+        error: BaseException | None = None
+        broken = False
+        runs = 0
+        seen: set[tuple[bool, ...]] = set()
+        while pending and len(finished) < MOST_PATHS and runs < MOST_RUNS:
+            pending.sort(key=lambda each: (sum(each), len(each)))
+            prefix = pending.pop(0)
+            runs += 1
+            path = Path(self, prefix)
+            try:
+                returned, outcome = self.run(path, args, kwargs, arguments)
+            except (Exception, SystemExit) as caught:
+                if self.tracer.learn(self, path, caught):
+                    pending.insert(0, prefix)
+                    continue
+                if not explicit_raise(caught):
+                    broken = True
+                    error = caught
+                elif error is None:
+                    error = caught
+            else:
+                if not finished:
+                    result = returned
+                finished.append((path.decisions, outcome, path))
+            for index in range(len(prefix), len(path.decisions)):
+                flipped = (*tuple(made for _, made in path.decisions[:index]), not path.decisions[index][1])
+                if flipped not in seen:
+                    seen.add(flipped)
+                    pending.append(flipped)
+        tag = digest(repr((shape_text(arguments), sorted(set(self.vague)))).encode(), 4).hex()
+        if not finished:
+            return Traced(None, True, tag, None, (), self.trains, (), tuple(self.calls), error)
+        node = tree([(decisions, outcome) for decisions, outcome, _ in finished], 0)
+        captured = max((path.captured for _, _, path in finished), key=len)
+        partial = broken or bool(pending)
+        return Traced(
+            node, partial, tag, result, tuple(captured), self.trains, tuple(sorted(self.written)),
+            tuple(self.calls), error,
+        )  # fmt: skip
+
+    def run(self, path: Path, args: Any, kwargs: Any, arguments: Any) -> tuple[Any, Node]:
+        outer, snapshot = STATE.run, Snapshot(self.module, self.tracer.stateless(self.module))
+        inputs: list[Any] = []
+        by_value: dict[int, Any] = {}
+
+        def enter(value: Any) -> Any:
+            known: Any = by_value.get(id(value))
+            if known is None:
+                node = Node("input", (len(inputs),))
+                known = (
+                    Sizes(node, path)
+                    if isinstance(value, Sizes)
+                    else Scalar(node, path)
+                    if isinstance(value, Scalar)
+                    else TensorValue(node, path)
+                )
+                if isinstance(value, TensorValue):
+                    known.vague, known.count, known.own = value.vague, value.count, value.own
+                inputs.append(known)
+                by_value[id(value)] = known
+            return known
+
+        # Numbered in the order of the signature, not in that of the call.
+        for _, argument in arguments:
+            rebuild(enter, argument)
+        try:
+            STATE.run = path
+            returned = self.module.forward(*rebuild(enter, args), **rebuild(enter, kwargs))
+            effects = self.effects(path)
+            for number, value in enumerate(inputs):
+                if value.node.op != "input":
+                    self.written.add(number)
+            return returned, Node("forward", (output(path, returned), *effects))
+        finally:
+            STATE.run = outer
+            snapshot.restore()
+
+    def effects(self, path: Path) -> list[Any]:
+        """Tensors of the model that were written to, or replaced."""
+        found = []
+        for value in list(path.slots.values()):
+            if value.node.op != SLOT and value.node.op != "constant" and value.own is not None:
+                name = self.tracer.tensor_path(self.module, value.own)
+                if name is not None:
+                    found.append((Node(SLOT, ("tensor", name)), value.node))
+        for name, buffer in self.module._buffers.items():
+            if isinstance(buffer, TensorValue) and buffer.owner is path and buffer.node.op != SLOT:
+                found.append((Node(SLOT, ("tensor", name)), buffer.node))
+        found.sort(key=lambda pair: pair[0].args[1])
+        return [pair for index, pair in enumerate(found) if pair not in found[:index]]
+
+
+def shape_text(arguments: Any) -> Any:
+    return [(name, shape(value)) for name, value in arguments]
+
+
+def tree(runs: list[tuple[list[tuple[Node, bool]], Node]], depth: int) -> Node:
+    """One node for all runs: a decision whose branches agree, or of which one only ends well, is none."""
+    if len(runs) == 1 or all(len(decisions) <= depth for decisions, _ in runs):
+        return runs[0][1]
+    condition = runs[0][0][depth][0]
+    yes = [each for each in runs if each[0][depth][1]]
+    no = [each for each in runs if not each[0][depth][1]]
+    if not yes or not no:
+        return tree(yes or no, depth + 1)
+    one, other = tree(yes, depth + 1), tree(no, depth + 1)
+    if one.strict == other.strict:
+        return one
+    return Node("branch", (condition, one, other))
+
+
+def combined(nodes: list[Node]) -> Node:
+    """The traces of several calls of one module."""
+    ordered = sorted({each.strict: each for each in nodes}.values(), key=lambda each: (each.anon, each.strict))
+    return ordered[0] if len(ordered) == 1 else Node("calls", tuple(ordered))
+
+
+def now() -> float:
+    return time.monotonic()
+
+
+__all__ = ["MOST_NODES", "OutOfTime", "Path", "Scope", "Traced", "combined", "encode", "now"]
