@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -23,7 +24,7 @@ _VARIABLES = (
 ).split()
 #: What, once it is there, the search may find.
 _PLACES = (
-    ".venv venv .pixi poetry.lock pdm.lock .pdm-python hatch.toml uv.lock pixi.lock .python-version pyproject.toml"
+    ".venv/pyvenv.cfg venv/pyvenv.cfg .pixi/envs/default poetry.lock pdm.lock .pdm-python hatch.toml .python-version"
 ).split()
 
 
@@ -83,13 +84,13 @@ class Interpreters:
         return found
 
     def _key(self, project: Project) -> str:
-        folder = project.folder
         parts = [
             self._given,
             project.settings.python,
             os.getcwd(),
+            sys.prefix,
             [os.environ.get(name) for name in _VARIABLES],
-            [os.path.lexists(os.path.join(folder, name)) for name in _PLACES],
+            [os.path.join(root, name) for root in _roots(project.folder) for name in _present(root)],
         ]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=10).hexdigest()
 
@@ -178,6 +179,20 @@ def by_interpreter(wishes: Iterable[tuple[str, Wish]]) -> dict[str, list[Wish]]:
     for python, wish in wishes:
         grouped.setdefault(python, []).append(wish)
     return grouped
+
+
+def _roots(folder: str) -> Iterator[str]:
+    """The folder, and those above it up to the root of the repository."""
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if parent == folder or os.path.lexists(os.path.join(folder, ".git")):
+            return
+        folder = parent
+
+
+def _present(root: str) -> Iterator[str]:
+    return (name for name in _PLACES if os.path.lexists(os.path.join(root, name)))
 
 
 def _stamp(path: str) -> list[int] | None:
