@@ -120,12 +120,10 @@ def declarations(projects: Iterable[Project], cwd: str) -> tuple[Declaration, ..
 
 def _complete(declared: Declared, project: Project, cwd: str) -> Declaration:
     settings, folder = project.settings, project.folder
-    relative = os.path.relpath(folder, cwd).replace(os.sep, "/")
-    inside = relative != "." and not relative.startswith("..")
     paths = (folder, os.path.join(folder, "src"), *(os.path.join(folder, each) for each in settings.pythonpath))
     return Declaration(
         **declared._asdict(),
-        shown=f"{relative}:{declared.name}" if inside else declared.name,
+        shown=shown_name(declared.name, folder, cwd),
         folder=folder,
         manifests=os.path.normpath(os.path.join(folder, settings.manifests)),
         pythonpath=tuple(dict.fromkeys(os.path.normpath(each) for each in paths)),
@@ -134,6 +132,12 @@ def _complete(declared: Declared, project: Project, cwd: str) -> Declaration:
         timeout=settings.timeout,
         memory=settings.memory,
     )
+
+
+def shown_name(name: str, folder: str, cwd: str | None = None) -> str:
+    """``sub/dir:name``, and ``name`` alone in the project of the working directory."""
+    relative = os.path.relpath(folder, cwd or os.curdir).replace(os.sep, "/")
+    return name if relative == "." or relative.startswith("..") else f"{relative}:{name}"
 
 
 def _refuse_doubles(declared: Iterable[Declared]) -> None:

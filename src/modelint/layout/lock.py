@@ -24,6 +24,7 @@ from modelint.layout.declare import Declaration, Project, name_words
 if TYPE_CHECKING:
     from modelint.diagnostics import Diagnostic
     from modelint.layout.client import Result
+    from modelint.layout.drift import Drift
     from modelint.layout.layout import Layout
     from modelint.layout.manifest import Manifest
 
@@ -109,12 +110,12 @@ def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], opt
     said: dict[Diagnostic, None] = {}
     now = manifest.digest(built.layout)
     for base in bases:
-        facts = judge.facts(declaration, base.manifest, built, base.id)
-        if not facts:
+        drift = judge.compare(declaration, base.manifest, built, base.id)
+        if not drift.facts:
             continue
-        said.update(dict.fromkeys(judge.drift(declaration, base.manifest, built, base.id)))
+        said.update(dict.fromkeys(judge.drift(declaration, base.manifest, built, drift)))
         before = manifest.digest(base.manifest.layout)
-        steps[f"{before}-{now}.json"] = _step(before, now, facts, options.reason)
+        steps[f"{before}-{now}.json"] = _step(before, now, drift, options.reason)
     whole = len(bases) == 1 and bases[0].id == "manifest"
     if whole and not steps:
         return Locked(declaration, "unchanged", layout=built.layout)
@@ -126,16 +127,15 @@ def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], opt
     return Locked(declaration, outcome, tuple(said), built.layout, tuple(files))
 
 
-def _step(before: str, now: str, facts: Sequence[judge.DriftFact], reason: str | None) -> str:
+def _step(before: str, now: str, drift: Drift, reason: str | None) -> str:
     """What was accepted, for later readers and for releases that still have the old layout."""
-    classes = {fact.drift.cls for fact in facts}
     document = {
         "schema": 1,
         "from": before,
         "to": now,
-        "class": next(each for each in ("breaking", "silent", "safe") if each in classes),
-        "renames": judge.renames(facts),
-        "dropped": judge.dropped(facts),
+        "class": drift.cls,
+        "renames": dict(drift.renames.renames),
+        "dropped": list(drift.dropped),
         "reason": reason,
     }
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
@@ -147,7 +147,9 @@ def _bases(declaration: Declaration) -> list[_Base]:
         return [_Base("manifest", manifest.read(declaration.manifest))]
     except FileNotFoundError:
         return []
-    except manifest.ManifestError:
+    except manifest.ManifestError as error:
+        if "newer modelint" in error.reason:
+            raise LockError(f"{_shown(error.path)}:{error.line}: {error.reason}") from None
         return [_Base(name, parent) for name, parent in conflict.parents(declaration.manifest).items()]
     except OSError as error:
         raise LockError(f"{_shown(declaration.manifest)}: cannot be read: {error.strerror}") from None

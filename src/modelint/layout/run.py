@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from modelint.diagnostics import Diagnostic
 from modelint.layout.affected import Uses, Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
-from modelint.layout.declare import Declaration, Project
+from modelint.layout.declare import Declaration, Project, shown_name
 
 if TYPE_CHECKING:
     from modelint.layout.client import Failure, Result
@@ -105,28 +105,30 @@ class _Run:
     def _is_settled(self, declaration: Declaration, project: Project) -> bool:
         """Nothing has to be built to know what is to be said."""
         verdicts = self._verdicts[project.folder]
-        python = self._interpreters.known(project, verdicts)
+        uses = verdicts.uses(declaration.name)
+        if uses is None:
+            return False
+        python = self._interpreters.known(project, verdicts) or self._interpreters.find(project, verdicts).python
         if python is None or not verdicts.is_unaffected(declaration, python):
             return False
-        uses = verdicts.uses(declaration.name)
-        self._counts["unchanged"] += uses is not None and self._concerns(declaration, uses)
+        self._counts["unchanged"] += self._concerns(declaration, uses)
         return True
 
     def _wish(self, declaration: Declaration) -> Wish | None:
         """What to build; None where there is no manifest to compare with, or no interpreter to build it in."""
-        from modelint.layout import manifest, report
+        from modelint.layout import judge, manifest
 
         try:
             self._manifests[declaration.shown] = found = manifest.read(declaration.manifest)
         except FileNotFoundError:
             if self._concerns(declaration, self._verdicts[declaration.folder].uses(declaration.name)):
                 self._counts["without"] += 1
-                self._say(declaration.folder, report.manifest_missing(declaration))
+                self._say(declaration.folder, judge.manifest_missing(declaration))
             return None
         except manifest.ManifestError as error:
             self._counts["without"] += 1
             self._could_not_look = True
-            self._say(declaration.folder, report.manifest_unreadable(declaration, error))
+            self._say(declaration.folder, judge.manifest_unreadable(declaration, error))
             return None
         project = next(each for each in self._projects if each.folder == declaration.folder)
         python = self._python(project)
@@ -167,16 +169,17 @@ class _Run:
                 self._judge(declaration, built)
 
     def _judge(self, declaration: Declaration, built: Result | Failure) -> None:
-        from modelint.layout import building, report
+        from modelint.layout import building, judge
         from modelint.layout.client import Failure
 
         uses = building.uses_of(built)
         verdicts = self._verdicts[declaration.folder]
         before = verdicts.uses(declaration.name)
         if isinstance(built, Failure):
-            said = report.does_not_build(declaration, built)
+            said = judge.does_not_build(declaration, built)
         else:
-            said = report.drift(declaration, self._manifests[declaration.shown], built)
+            base = self._manifests[declaration.shown]
+            said = judge.drift(declaration, base, built, judge.compare(declaration, base, built))
         verdicts.keep(declaration, self._pythons[declaration.shown], uses, good=not said)
         failed = isinstance(built, Failure)
         if not failed and not self._concerns(declaration, _both(uses, before)):
@@ -198,9 +201,10 @@ class _Run:
         names = {each.name for each in declared}
         for path in _manifests(folder):
             if os.path.basename(os.path.dirname(path)) not in names and self._is_asked_for(path):
-                from modelint.layout import report
+                from modelint.layout import judge
 
-                self._say(project.folder, report.manifest_orphaned(project, path))
+                name = os.path.basename(os.path.dirname(path))
+                self._say(project.folder, judge.manifest_orphaned(shown_name(name, project.folder), path))
 
     def _is_asked_for(self, path: str) -> bool:
         return self._options.paths is None or any(_is_inside(path, each) for each in self._options.paths)
