@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from modelint.rule import Rule
+    from modelint.rule import LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
-PACKAGES = ("lint", "tool")
+PACKAGES = ("lint", "layout", "tool")
 
 TableFormat = Literal["text", "json", "markdown"]
 
 _codes: dict[str, str] = {}
-_rules: list[Rule] = []
+_rules: list[Rule | LayoutRule] = []
 
 
 class UnknownCode(ValueError):
@@ -47,10 +47,10 @@ def codes() -> dict[str, str]:
     return _codes
 
 
-def rules() -> list[Rule]:
+def rules() -> list[Rule | LayoutRule]:
     """Every rule, the 9xx codes of the tool among them (they ask for no facts), sorted by code."""
     if not _rules:
-        found: list[Rule] = [import_module(module).RULE for _, module in _modules()]
+        found: list[Rule | LayoutRule] = [import_module(module).RULE for _, module in _modules()]
         _rules.extend(sorted(found, key=lambda rule: rule.code))
     return _rules
 

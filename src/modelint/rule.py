@@ -43,3 +43,23 @@ class Rule(NamedTuple):
     check: Callable[[Any], Iterator[Report]]
     severity: Severity = "warning"
     status: Status = "on"
+
+
+class DriftReport(NamedTuple):
+    """What a predicate says of one fact about a tracked model; the fact knows the place. No severity: the rule's."""
+
+    message: str
+    help: str
+    severity: Severity | None = None
+
+
+class LayoutRule(NamedTuple):
+    """One rule over drift. ``check`` is called with each fact whose type is in ``facts``."""
+
+    code: str
+    name: str
+    summary: str
+    facts: tuple[type, ...]
+    check: Callable[[Any], Iterator[DriftReport]]
+    severity: Severity = "error"
+    status: Status = "on"

@@ -41,6 +41,8 @@ class Analyser:
         self.trace = trace
         self._rules: dict[type, list[Rule]] = {}
         for rule in catalogue.rules():
+            if not isinstance(rule, Rule):
+                continue
             for fact_type in rule.facts:
                 self._rules.setdefault(fact_type, []).append(rule)
         #: Several files lead to the same places.

@@ -1,0 +1,66 @@
+"""# key-renamed (MDL707)
+
+## What it does
+Reports keys of the committed manifest that seem to have another name now: an attribute was renamed, a prefix came or
+went, a part of the model moved. It replaces MDL701 and MDL702 for the pair. The pair is *proposed* from names and
+shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed.
+
+## Why it bites
+A checkpoint made before the change has the old names: `load_state_dict` stops, with as many missing keys as unexpected
+ones. With `strict=False` it goes on, and that part of the model keeps its random initial values.
+
+## Example
+```python
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.classifier = nn.Linear(64, 10)  # was: self.head
+```
+
+## Use instead
+Keep the name; or rename the keys of old files in a load hook, then accept with `modelint lock NAME`:
+```python
+        self.register_load_state_dict_pre_hook(self._rename_head)
+
+    @staticmethod
+    def _rename_head(module, state_dict, prefix, *rest):
+        for key in [key for key in state_dict if key.startswith(prefix + "head.")]:
+            new = prefix + "classifier." + key[len(prefix + "head.") :]
+            state_dict[new] = state_dict.pop(key)
+```
+
+## When to ignore
+Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments do not silence it.
+
+## Evidence
+- Of 32 commits whose key sets differ by names alone, 25 are renames (equal output under the map) and 7 change what is
+  computed: look at the pair before you write the map.
+- github.com/hou-yz/MVDet/issues/7: `map_classifier` became `world_classifier`.
+"""
+
+from collections.abc import Iterator
+
+from modelint.layout.facts import KeyRenamed
+from modelint.layout.words import many, says, shortened, way_on
+from modelint.rule import DriftReport, LayoutRule
+
+
+def check(fact: KeyRenamed) -> Iterator[DriftReport]:
+    drift = fact.drift
+    if drift.cls == "breaking":
+        told = f"{many(len(fact.renames), 'missing key')} and {many(len(fact.renames), 'unexpected key')}"
+        drift = drift._replace(error=drift.error or told)
+    what = f"{shortened(drift.old)} is now {shortened(drift.new)}"
+    help = way_on(fact.drift, "revert the name", "rename the keys of old files in a load hook")
+    if fact.certainty == "proposed" and not drift.hooks:
+        help += " (the pair is proposed from names and shapes: check it)"
+    yield DriftReport(says(drift, what), help, drift.severity)
+
+
+RULE = LayoutRule(
+    code="MDL707",
+    name="key-renamed",
+    summary="keys that have another name in the model than in the manifest",
+    facts=(KeyRenamed,),
+    check=check,
+)

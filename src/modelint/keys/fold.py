@@ -1,0 +1,126 @@
+"""Folding: many keys as few lines. ``layers.{0..79}.attn.{q,k,v}.weight`` stands for 240 keys.
+
+Keys that differ at one place become one, first over numbers, then over names, so that a line is always a full product
+and the counts add up. Only canonical integers count as numbers (``01`` is a name). Braces of a key are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+#: Longer keys are no names of modules; each stands for itself.
+MAX_COMPONENTS = 64
+_MAX_DIGITS = 9
+
+#: The numbers or the names that stand at one place of a key.
+_Choice = tuple[int, ...] | tuple[str, ...]
+
+
+class Fold(NamedTuple):
+    """One line, and the keys that it stands for in the order in which they were given."""
+
+    text: str
+    keys: tuple[str, ...]
+
+
+def fold(keys: Iterable[str], marks: Mapping[str, Hashable] | None = None) -> list[Fold]:
+    """Fold ``keys`` (each counts once), those of different ``marks`` (a shape, say) apart; by their first key."""
+    order: dict[str, int] = {}
+    for key in keys:
+        order.setdefault(key, len(order))
+    buckets: dict[tuple[tuple[bool, ...], Hashable], list[tuple[list[_Choice], list[str]]]] = {}
+    lines: list[Fold] = []
+    for key in order:
+        parts = key.split(".")
+        if len(parts) > MAX_COMPONENTS:
+            lines.append(Fold(_escaped(key), (key,)))
+            continue
+        choices: list[_Choice] = [(int(part),) if _is_number(part) else (part,) for part in parts]
+        kinds = tuple(type(choice[0]) is int for choice in choices)
+        mark = marks.get(key) if marks is not None else None
+        buckets.setdefault((kinds, mark), []).append((choices, [key]))
+    for (kinds, _), boxes in buckets.items():
+        last_first = range(len(kinds) - 1, -1, -1)
+        for place in [at for at in last_first if kinds[at]] + [at for at in last_first if not kinds[at]]:
+            if len(boxes) == 1:
+                break
+            boxes = _merged(boxes, place)
+        lines += [
+            Fold(".".join(map(_written, choices)), tuple(sorted(found, key=order.__getitem__)))
+            for choices, found in boxes
+        ]
+    return sorted(lines, key=lambda line: order[line.keys[0]])
+
+
+def folded(keys: Iterable[str]) -> tuple[str, ...]:
+    """The lines alone."""
+    return tuple(line.text for line in fold(keys))
+
+
+def _merged(boxes: list[tuple[list[_Choice], list[str]]], place: int) -> list[tuple[list[_Choice], list[str]]]:
+    """Join what differs at ``place`` alone."""
+    groups: dict[tuple[_Choice, ...], list[tuple[list[_Choice], list[str]]]] = {}
+    for box in boxes:
+        choices = box[0]
+        rest = (*choices[:place], *choices[place + 1 :])
+        groups.setdefault(rest, []).append(box)
+    if len(groups) == len(boxes):
+        return boxes
+    joined = []
+    for group in groups.values():
+        choices, keys = group[0]
+        if len(group) > 1:
+            every = [choice for box in group for choice in box[0][place]]
+            if isinstance(every[0], int):
+                every.sort()
+            choices = [*choices]
+            choices[place] = tuple(every)  # type: ignore[assignment]
+            keys = [key for box in group for key in box[1]]
+        joined.append((choices, keys))
+    return joined
+
+
+def _is_number(text: str) -> bool:
+    return text.isdigit() and text.isascii() and len(text) <= _MAX_DIGITS and (text[0] != "0" or text == "0")
+
+
+def _written(choice: _Choice) -> str:
+    if len(choice) == 1:
+        return _escaped(str(choice[0]))
+    numbers = [each for each in choice if isinstance(each, int)]
+    if numbers:
+        return "{" + _ranges(numbers) + "}"
+    names = [str(each) for each in choice]
+    return _numbered(names) or "{" + ",".join(_escaped(name).replace(",", "\\,") for name in names) + "}"
+
+
+def _numbered(names: Sequence[str]) -> str:
+    """``layer{1..4}`` for names that a number alone tells apart; "" for others."""
+    stem = names[0].rstrip("0123456789")
+    numbers = [name[len(stem) :] for name in names if name.startswith(stem)]
+    if len(numbers) < max(len(names), 3) or not stem or not all(number and _is_number(number) for number in numbers):
+        return ""
+    return _escaped(stem) + "{" + _ranges(sorted(int(number) for number in numbers)) + "}"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """``0..79``, ``0..10..2``, ``0..3,7``; the numbers ascend."""
+    step = numbers[1] - numbers[0]
+    if step > 1 and len(numbers) > 2 and all(b - a == step for a, b in pairwise(numbers)):
+        return f"{numbers[0]}..{numbers[-1]}..{step}"
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(
+        str(first) if first == last else f"{first},{last}" if last == first + 1 else f"{first}..{last}"
+        for first, last in runs
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("{", "\\{").replace("}", "\\}")

@@ -1,0 +1,75 @@
+"""Facts of drift, and what rules say of them, as diagnostics with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from modelint import catalogue
+from modelint.diagnostics import Diagnostic, Drift, Related, Severity, Span
+from modelint.layout.facts import ClassPlace, Drifted, Fact
+from modelint.layout.place import Finder, Spot
+from modelint.rule import LayoutRule
+
+#: So many other lines with the same cause are shown.
+_MOST = 4
+
+
+def diagnose(
+    facts: Iterable[Fact],
+    declaration: Spot,
+    *,
+    model: str,
+    classes: Mapping[str, ClassPlace] | None = None,
+    manifest: str | None = None,
+    lines: Mapping[str, int] | None = None,
+    silent: Severity = "error",
+) -> list[Diagnostic]:
+    """What the rules report, each on the line that causes it, else on ``declaration``.
+
+    ``manifest`` and ``lines`` (of its keys) give the related line; ``silent`` is what an error of silent drift counts.
+    """
+    finder = Finder(classes or {})
+    found = []
+    for fact in facts:
+        drift = getattr(fact, "drift", None)
+        for rule in _rules(type(fact)):
+            for report in rule.check(fact):
+                severity = report.severity or rule.severity
+                if drift is not None and drift.cls == "silent" and severity == "error" and rule.code not in _FIRM:
+                    severity = silent
+                spot = declaration if drift is None else finder.find(drift.at) or declaration
+                related = () if drift is None else tuple(_related(drift, spot, finder, manifest, lines or {}))
+                found.append(
+                    Diagnostic(
+                        rule.code,
+                        rule.name,
+                        severity,
+                        report.message,
+                        spot.path,
+                        spot.span,
+                        report.help,
+                        related,
+                        model=model,
+                        drift=None if drift is None else Drift(drift.cls, drift.names, drift.old, drift.new),
+                    )
+                )
+    return found
+
+
+#: An error whatever ``silent`` says: weights go into the wrong modules.
+_FIRM = ("MDL714",)
+
+
+def _rules(fact: type) -> Iterator[LayoutRule]:
+    return (rule for rule in catalogue.rules() if isinstance(rule, LayoutRule) and fact in rule.facts)
+
+
+def _related(
+    drift: Drifted, spot: Spot, finder: Finder, manifest: str | None, lines: Mapping[str, int]
+) -> Iterator[Related]:
+    others = dict.fromkeys(found for found in map(finder.find, drift.also) if found is not None and found != spot)
+    for other in list(others)[:_MOST]:
+        yield Related(other.path, other.span, "here, too")
+    line = next((lines[key] for key in drift.keys if key in lines), None)
+    if manifest is not None and line is not None:
+        yield Related(manifest, Span(line, 1, line, 1), "in the manifest")

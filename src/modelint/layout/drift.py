@@ -1,0 +1,209 @@
+"""Drift: what differs between a tracked model and its manifest, as facts for the rules.
+
+Loading decides what is breaking, meaning decides what is silent. Each cause is said once: where keys break at a place,
+what else differs there is a reason of that one fact, and no fact of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from modelint.keys.diff import Change, KeyDiff, diff, tie_changes
+from modelint.keys.fold import folded
+from modelint.keys.rename import Renames, detect
+from modelint.keys.table import TensorSpec
+from modelint.layout import causes, facts, owners, parts
+from modelint.layout.causes import Cause, Where, where
+from modelint.layout.facts import DriftClass, Drifted, DriftFact, Load, Symbol
+from modelint.layout.layout import Constant, Layout
+from modelint.layout.meaning import Meaning
+from modelint.layout.meaning import compare as compare_meaning
+
+#: A dtype that changed in more places than these is one of the whole model.
+_FEW = 3
+
+
+class Drift(NamedTuple):
+    """All that differs."""
+
+    facts: tuple[DriftFact, ...]
+    diff: KeyDiff
+    renames: Renames
+    meaning: Meaning
+
+    @property
+    def cls(self) -> DriftClass | None:
+        """The worst of its facts; None: nothing differs."""
+        found = {fact.drift.cls for fact in self.facts}
+        order: tuple[DriftClass, ...] = ("breaking", "silent", "safe")
+        return next((cls for cls in order if cls in found), None)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Keys of OLD that went without a new name."""
+        return tuple(key for key in self.diff.unexpected if key not in self.renames.renames)
+
+
+def compare(model: str, old: Layout, new: Layout, load: Load | None = None) -> Drift:
+    """``load``: of a file of OLD into the model of NEW; None: it was not tried, the keys decide."""
+    found = diff(old.keys, new.keys, old_buffers=old.buffers, new_buffers=new.buffers)
+    renames = detect(old.keys, new.keys, found)
+    meaning = compare_meaning(old, new, renames.renames)
+    collected = _Facts(model, old, new, renames, load or Load(found.loads, proved=False))
+    collected.of_keys(found)
+    collected.of_dtypes(found)
+    collected.of_ties()
+    collected.of_meaning(meaning)
+    collected.of_constants()
+    return Drift(tuple(collected.found), found, renames, meaning)
+
+
+class _Facts:
+    def __init__(self, model: str, old: Layout, new: Layout, renames: Renames, load: Load) -> None:
+        self.found: list[DriftFact] = []
+        self._model, self._old, self._new = model, old, new
+        self._renames, self._load = renames, load
+        self._came = {after: before for before, after in owners.moved_modules(renames.renames).items()}
+        #: Where keys break -> the fact that says so.
+        self._broken: dict[Where, int] = {}
+
+    def of_keys(self, found: KeyDiff) -> None:
+        for cause in causes.of_keys(self._old, self._new, found, self._renames, self._load):
+            if cause.breaks:
+                for place in cause.places:
+                    self._broken.setdefault(where(place), len(self.found))
+            self.found.append(self._of_cause(cause))
+        for change in found.unpacked:
+            drift = self._safe([change.key], self._at_key(change.key), _shape(change.old), _shape(change.new))
+            self.found.append(facts.KeyReshaped(drift, unpacked=True))
+
+    def of_dtypes(self, found: KeyDiff) -> None:
+        """One fact for each change of dtype: a model that is made in half precision has one cause."""
+        reshaped = {change.key for change in found.reshaped}
+        moved = (
+            Change(after, self._old.keys.specs[before], self._new.keys.specs[after])
+            for before, after in self._renames.renames.items()
+        )
+        by_dtype: dict[tuple[str, str], list[str]] = {}
+        for change in (*found.retyped, *moved):
+            if change.old.dtype != change.new.dtype and change.key not in reshaped:
+                by_dtype.setdefault((change.old.dtype, change.new.dtype), []).append(change.key)
+        for (before, after), keys in by_dtype.items():
+            places = list({where(at): at for at in map(self._at_key, keys)}.values())
+            if len(places) > _FEW:
+                places = [owners.of_module(self._new, "")]
+            drift = self._silent(keys, places[0], before, after)._replace(also=tuple(places[1:]))
+            self._say(facts.KeyRetyped(drift), f"{folded(keys)[0]} is {after}, was {before}")
+
+    def of_ties(self) -> None:
+        renames, specs = self._renames.renames, self._old.keys.specs
+        ties = [tuple(renames.get(key, key) for key in group) for group in self._old.keys.ties]
+        common = {renames.get(key, key) for key in specs} & self._new.keys.specs.keys()
+        for change in tie_changes(ties, self._new.keys.ties, common):
+            drift = self._silent(change.keys, self._at_tie(change.keys), None, None)
+            words = f"{' and '.join(change.keys)} are {'one tensor' if change.tied else 'tensors of their own'} now"
+            if not change.tied:
+                drift = drift._replace(cls="safe", severity="warning")
+            self._say(facts.TieChanged(drift, change.tied), words)
+
+    def of_meaning(self, meaning: Meaning) -> None:
+        for fact, words in parts.of_meaning(self._model, self._new, meaning):
+            self._say(fact, words)
+
+    def of_constants(self) -> None:
+        groups: dict[tuple[Where, bool], list[str]] = {}
+        symbols: dict[Where, Symbol] = {}
+        for name, before in self._old.constants.items():
+            after = self._renames.renames.get(name, name)
+            if _differ(before, self._new.constants.get(after)):
+                at = self._at_key(after)
+                symbols.setdefault(where(at), at)
+                groups.setdefault((where(at), after in self._new.keys.specs), []).append(after)
+        for (place, persistent), names in groups.items():
+            make = self._safe if persistent else self._silent
+            drift = make(names, symbols[place], None, None)
+            self._say(facts.InitialValueChanged(drift, persistent), f"{folded(names)[0]} starts from other values")
+
+    def _of_cause(self, cause: Cause) -> DriftFact:
+        drift = Drifted(
+            self._model,
+            "breaking" if cause.breaks else "safe",
+            "error" if cause.breaks else "information",
+            cause.places[0],
+            names=(),
+            total=0,
+            also=tuple(cause.places[1:]),
+            hooks=not cause.breaks,
+            missing=folded(cause.missing),
+            unexpected=folded(cause.unexpected),
+            error=self._load.error if cause.breaks else None,
+        )
+        shapes = [(change.key, _shape(change.old), _shape(change.new)) for change in cause.reshaped]
+        mismatched = tuple(f"{key} is {new}, was {old}" for key, old, new in shapes)
+        if cause.renamed:
+            olds, news = tuple(cause.renamed), tuple(cause.renamed.values())
+            names = ", ".join(folded(olds)), ", ".join(folded(news))
+            drift = drift._replace(reasons=mismatched)
+            return facts.KeyRenamed(_with(drift, olds, *names), cause.renamed)
+        if cause.persistence:
+            persistent = cause.persistence[0] in cause.added
+            words = [None if each else "persistent" for each in (persistent, not persistent)]
+            return facts.PersistenceChanged(_with(drift, cause.persistence, *words), persistent)
+        if cause.reshaped:
+            _, before, after = shapes[0]
+            return facts.KeyReshaped(_with(drift, [change.key for change in cause.reshaped], before, after))
+        drift = drift._replace(reasons=tuple(dict.fromkeys(cause.reasons)))
+        if cause.removed:
+            spec = self._old.keys.specs.get(cause.removed[0])
+            return facts.KeyRemoved(_with(drift, cause.removed, spec and _spec(spec), None))
+        spec = self._new.keys.specs.get(cause.added[0])
+        return facts.KeyAdded(_with(drift, cause.added, None, spec and _spec(spec)))
+
+    def _say(self, fact: DriftFact, reason: str) -> None:
+        """Where keys break at the same place, or in the same class as a forward: a reason; else a fact of its own."""
+        place = where(fact.drift.at)
+        index = self._broken.get(place)
+        if index is None and place is not None and isinstance(fact, facts.ForwardChanged):
+            index = next((at for broken, at in self._broken.items() if broken and broken[0] == place[0]), None)
+        if index is None or place is None:
+            self.found.append(fact)
+            return
+        drift = self.found[index].drift
+        self.found[index] = self.found[index]._replace(drift=drift._replace(reasons=(*drift.reasons, reason)))
+
+    def _silent(self, keys: Sequence[str], at: Symbol, old: str | None, new: str | None) -> Drifted:
+        return _with(Drifted(self._model, "silent", "error", at), keys, old, new)
+
+    def _safe(self, keys: Sequence[str], at: Symbol, old: str | None, new: str | None) -> Drifted:
+        return _with(Drifted(self._model, "safe", "information", at), keys, old, new)
+
+    def _at_key(self, key: str) -> Symbol:
+        return owners.of_new_key(self._old, self._new, key, self._came)
+
+    def _at_tie(self, keys: Sequence[str]) -> Symbol:
+        """Where the last of the keys is set to the others."""
+        path, _, leaf = keys[-1].rpartition(".")
+        return owners.of_module(self._new, path)._replace(below=leaf) if path else owners.symbol(self._new, "", leaf)
+
+
+def _with(drift: Drifted, keys: Iterable[str], old: str | None, new: str | None) -> Drifted:
+    full = tuple(keys)
+    return drift._replace(names=folded(full), total=len(full), keys=full, old=old, new=new)
+
+
+def _shape(spec: TensorSpec) -> str:
+    return spec.dtype if spec.shape is None else str(list(spec.shape))
+
+
+def _spec(spec: TensorSpec) -> str:
+    return spec.dtype if spec.shape is None else f"{spec.dtype} {list(spec.shape)}"
+
+
+def _differ(one: Constant, other: Constant | None) -> bool:
+    """Values decide where both sides saw them, else how they were made; what one side lacks says nothing."""
+    if other is None:
+        return False
+    if one.value is not None and other.value is not None:
+        return one.value != other.value
+    return one.made is not None and other.made is not None and one.made != other.made

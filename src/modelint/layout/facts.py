@@ -1,0 +1,204 @@
+"""What differs between a tracked model and its manifest: one type for each kind of drift, judged by rules/layout.
+
+One fact is one cause: all that one place of the source does to the keys or the meaning, in however many layers.
+Keys and module paths are folded (``layers.{0..11}.attn.weight``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from modelint.diagnostics import Severity
+
+DriftClass = Literal["breaking", "silent", "safe"]
+Certainty = Literal["proved", "proposed"]
+
+
+class Misfit(NamedTuple):
+    """A key whose shape in the file is not that of the model, both as text."""
+
+    key: str
+    old: str
+    new: str
+
+
+class Load(NamedTuple):
+    """What the model's own ``load_state_dict(strict=True)`` said of an empty file of the manifest's layout."""
+
+    loads: bool
+    #: False: it could not be tried (``why``), and the keys alone decide.
+    proved: bool = True
+    why: str | None = None
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    reshaped: tuple[Misfit, ...] = ()
+    #: The model has load hooks, or overrides its loading.
+    hooks: bool = False
+    #: What the load raised besides.
+    error: str | None = None
+
+
+class ClassPlace(NamedTuple):
+    """Where a class of the project is defined; its project bases in the order of the MRO."""
+
+    path: str
+    line: int
+    end_line: int
+    bases: tuple[str, ...] = ()
+
+
+class Symbol(NamedTuple):
+    """A place in the model: who may have written it, from the nearest class outwards, as (class, attribute).
+
+    The attribute is "" for the class itself, may be a method (``forward``), or an item of a ModuleDict
+    (``transformer.wte``).
+    """
+
+    owners: tuple[tuple[str, str], ...] = ()
+    #: What is assigned below the attribute (``self.head.weight = ...``), where a line may do that.
+    below: str = ""
+
+
+class Drifted(NamedTuple):
+    """What all facts of drift have in common."""
+
+    model: str
+    cls: DriftClass
+    severity: Severity
+    at: Symbol
+    #: Folded; the keys, or the module paths where no key changed.
+    names: tuple[str, ...] = ()
+    total: int = 0
+    #: Keys in full, as far as the manifest may have a line for them.
+    keys: tuple[str, ...] = ()
+    old: str | None = None
+    new: str | None = None
+    #: Other places with the same cause.
+    also: tuple[Symbol, ...] = ()
+    #: What else the same cause does.
+    reasons: tuple[str, ...] = ()
+    #: Keys differ, and the model's own load hooks take old files all the same.
+    hooks: bool = False
+    #: What a strict load of an old file says, folded; empty where it loads.
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    #: What the model's own load hooks raise on an old file.
+    error: str | None = None
+
+
+class KeyRemoved(NamedTuple):
+    drift: Drifted
+
+
+class KeyAdded(NamedTuple):
+    drift: Drifted
+
+
+class KeyReshaped(NamedTuple):
+    """``drift.old`` and ``drift.new`` are those of the first key."""
+
+    drift: Drifted
+    #: It loads: torch takes the one element of a (1,) tensor.
+    unpacked: bool = False
+
+
+class KeyRetyped(NamedTuple):
+    drift: Drifted
+
+
+class PersistenceChanged(NamedTuple):
+    drift: Drifted
+    persistent: bool
+
+
+class TieChanged(NamedTuple):
+    drift: Drifted
+    tied: bool
+
+
+class KeyRenamed(NamedTuple):
+    """``drift.old`` and ``drift.new`` are the folded names."""
+
+    drift: Drifted
+    renames: Mapping[str, str]
+    certainty: Certainty = "proposed"
+
+
+class TypeChanged(NamedTuple):
+    drift: Drifted
+    traced: bool
+    training_only: bool
+
+
+class HyperParameterChanged(NamedTuple):
+    drift: Drifted
+    owner: str
+    #: None: a number that a class of the user keeps.
+    attribute: str | None
+    traced: bool
+    training_only: bool
+
+
+class ForwardChanged(NamedTuple):
+    drift: Drifted
+    owner: str
+    #: It calls the same modules in another order, or for one another.
+    reordered: bool
+    traced: bool
+    training_only: bool
+
+
+class IndexShifted(NamedTuple):
+    drift: Drifted
+
+
+class InitialValueChanged(NamedTuple):
+    drift: Drifted
+    #: In every file, which restores it.
+    persistent: bool
+
+
+class ManifestMissing(NamedTuple):
+    model: str
+    path: str
+
+
+class DoesNotBuild(NamedTuple):
+    """The factory or the recording failed; ``blame`` as the tracer tells it."""
+
+    model: str
+    stage: str
+    blame: str
+    message: str
+    package: str | None = None
+    #: The configuration says that it may be impossible to import here.
+    optional: bool = False
+
+
+class ManifestUnreadable(NamedTuple):
+    model: str
+    path: str
+    line: int
+    reason: str
+
+
+class ManifestOrphaned(NamedTuple):
+    model: str
+    path: str
+
+
+MeaningFact = TypeChanged | HyperParameterChanged | ForwardChanged | IndexShifted
+DriftFact = (
+    KeyRemoved
+    | KeyAdded
+    | KeyReshaped
+    | KeyRetyped
+    | PersistenceChanged
+    | TieChanged
+    | KeyRenamed
+    | InitialValueChanged
+    | MeaningFact
+)
+ModelFact = ManifestMissing | DoesNotBuild | ManifestUnreadable | ManifestOrphaned
+Fact = DriftFact | ModelFact

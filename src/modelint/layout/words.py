@@ -1,0 +1,74 @@
+"""What the messages of drift have in common: what an old checkpoint will do on load, and how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelint.layout.facts import Drifted
+
+#: A list in a message names so many, and counts the rest.
+_MOST = 3
+_LONG = 110
+
+
+def listed(names: Sequence[str], most: int = _MOST) -> str:
+    shown = [name if len(name) <= _LONG else name[: _LONG - 3] + "..." for name in names[:most]]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def many(count: int, noun: str = "key") -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def says(drift: Drifted, fact: str) -> str:
+    """The message: the model, what is so, what it does to an old checkpoint, and what else is of the same cause."""
+    return f"{drift.model}: {fact}: {effect(drift)}{also(drift)}"
+
+
+def effect(drift: Drifted) -> str:
+    """What a strict load of a checkpoint of the manifest's layout does."""
+    if drift.hooks:
+        return "an old checkpoint loads, through the model's own load hooks"
+    if drift.cls != "breaking":
+        return "an old checkpoint loads, and computes something else"
+    if drift.error is not None:
+        return f"an old checkpoint does not load ({drift.error})"
+    told = [
+        word if names == drift.names else f"{word} {listed(names)}"
+        for word, names in (("missing", drift.missing), ("unexpected", drift.unexpected))
+        if names
+    ]
+    return f"an old checkpoint does not load ({'; '.join(told) or 'size mismatch'})"
+
+
+def way_on(drift: Drifted, revert: str, keep: str = "") -> str:
+    """The help: how to undo it, how to keep old checkpoints, how to accept."""
+    if drift.hooks:
+        return f"`modelint lock {drift.model}` records the new layout"
+    middle = f", or {keep}" if keep else ""
+    return f"{revert}{middle}; `modelint lock {drift.model}` accepts it"
+
+
+def also(drift: Drifted) -> str:
+    return f"; also: {listed(drift.reasons, 2)}" if drift.reasons else ""
+
+
+def meaning(drift: Drifted, what: str, traced: bool, training_only: bool) -> str:
+    """The message of a silent drift, as sure as it is."""
+    if training_only:
+        does = "an old checkpoint loads and computes the same; training goes another way"
+    elif traced:
+        does = effect(drift)
+    else:
+        does = "an old checkpoint loads; whether it computes the same could not be traced"
+    return f"{drift.model}: {what}: {does}{also(drift)}"
+
+
+def short(cls: str | None) -> str:
+    """``Conv2d`` of ``torch.nn.Conv2d``."""
+    return (cls or "another type").rpartition(".")[2]
+
+
+def shortened(text: str | None) -> str:
+    return listed([text or ""])
