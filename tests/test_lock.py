@@ -265,8 +265,8 @@ class Small(Sized):
     assert '[tool.modelint.models.small]\nfactory = "pkg.more:Small"\n' in out
     assert "# 2 keys, 12 parameters\n" in out
     assert "def configured():\n    # 2 keys, 8 parameters\n    from pkg.more import Config" in out
-    assert "# Broken (pkg/more.py:16) could not be built: " in out and "not like this" in out
-    assert "# Empty (pkg/more.py:22) has no weights\n" in out
+    assert "# Broken (pkg/more.py:17) could not be built: " in out and "not like this" in out
+    assert "# Empty (pkg/more.py:23) has no weights\n" in out
     assert "# Sized needs size: factory, and args or kwargs\n" in out
     assert err == "2 of 4 models that need no arguments can be tracked\n"
     assert not (project / "modelint_models.py").exists()

@@ -7,7 +7,6 @@ change. Nothing is asked, and nothing is rewritten where nothing differs.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,13 @@ from modelint.layout import building, conflict, judge, manifest
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
 from modelint.layout.client import Failure
-from modelint.layout.declare import NAME as NAME
-from modelint.layout.declare import Declaration, Project, name_words
+from modelint.layout.declare import NAME, Declaration, Project, name_words
+from modelint.layout.step import Step
+from modelint.layout.step import text as step_text
 
 if TYPE_CHECKING:
     from modelint.diagnostics import Diagnostic
     from modelint.layout.client import Result
-    from modelint.layout.drift import Drift
     from modelint.layout.layout import Layout
     from modelint.layout.manifest import Manifest
 
@@ -106,7 +105,7 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
 
 def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], options: Options) -> Locked:
     """Write the manifest, and a step from each of its bases."""
-    steps: dict[str, str] = {}
+    steps: dict[str, Step] = {}
     said: dict[Diagnostic, None] = {}
     now = manifest.digest(built.layout)
     for base in bases:
@@ -115,11 +114,12 @@ def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], opt
             continue
         said.update(dict.fromkeys(judge.drift(declaration, base.manifest, built, drift)))
         before = manifest.digest(base.manifest.layout)
-        steps[f"{before}-{now}.json"] = _step(before, now, drift, options.reason)
+        step = Step(before, now, drift.cls or "safe", drift.renames.renames, drift.dropped, options.reason)
+        steps[step.file_name] = step
     whole = len(bases) == 1 and bases[0].id == "manifest"
     if whole and not steps:
         return Locked(declaration, "unchanged", layout=built.layout)
-    files = {os.path.join(declaration.home, "steps", name): text for name, text in steps.items()}
+    files = {os.path.join(declaration.home, "steps", name): step_text(each) for name, each in steps.items()}
     files[declaration.manifest] = manifest.text(declaration.name, built.layout)
     if not options.dry:
         _write(files)
@@ -127,25 +127,11 @@ def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], opt
     return Locked(declaration, outcome, tuple(said), built.layout, tuple(files))
 
 
-def _step(before: str, now: str, drift: Drift, reason: str | None) -> str:
-    """What was accepted, for later readers and for releases that still have the old layout."""
-    document = {
-        "schema": 1,
-        "from": before,
-        "to": now,
-        "class": drift.cls,
-        "renames": dict(drift.renames.renames),
-        "dropped": list(drift.dropped),
-        "reason": reason,
-    }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
-
-
 def _bases(declaration: Declaration) -> list[_Base]:
     """What the new layout is compared with: the manifest; of a conflicted one both of its parents."""
     try:
         return [_Base("manifest", manifest.read(declaration.manifest))]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except manifest.ManifestError as error:
         if "newer modelint" in error.reason:
@@ -179,8 +165,8 @@ def _write(files: dict[str, str]) -> None:
                 written.append(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            for path in written:
-                os.unlink(path)
+            for each in written:
+                os.unlink(each)
             for folder in reversed(made):
                 os.rmdir(folder)
         if isinstance(error, OSError):

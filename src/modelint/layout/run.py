@@ -120,7 +120,7 @@ class _Run:
 
         try:
             self._manifests[declaration.shown] = found = manifest.read(declaration.manifest)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if self._concerns(declaration, self._verdicts[declaration.folder].uses(declaration.name)):
                 self._counts["without"] += 1
                 self._say(declaration.folder, judge.manifest_missing(declaration))
