@@ -71,11 +71,17 @@ def resolve(text: str) -> str:
 
 def nearest(text: str) -> str | None:
     """The known code that is written most like ``text``, by its code or by its name."""
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
 
     by_spelling = {code.lower(): code for code in codes()} | {name: code for code, name in codes().items()}
-    close = get_close_matches(text.strip().lower(), by_spelling, n=1, cutoff=0.5)
-    return by_spelling[close[0]] if close else None
+    wanted = text.strip().lower()
+
+    def likeness(spelling: str) -> tuple[float, int]:
+        """Of two that are as close, the one of the same hundred."""
+        return SequenceMatcher(None, spelling, wanted).ratio(), len(os.path.commonprefix([spelling, wanted]))
+
+    close = get_close_matches(wanted, by_spelling, n=5, cutoff=0.5)
+    return by_spelling[max(close, key=likeness)] if close else None
 
 
 def page(code: str) -> str:
