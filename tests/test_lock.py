@@ -139,7 +139,8 @@ def test_a_folder_that_cannot_be_written(
 ) -> None:
     write(project, "net.py", NET.replace("self.last", "self.head"))
     before = contents(project)
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: not mode & os.W_OK and real(path, mode, **more))
     code, out, err = run(capsys, "lock")
     assert (code, out) == (2, "")
     assert err == "modelint: model-manifests/net: cannot be written; the manifest of net stays as it is\n"

@@ -7,15 +7,18 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from modelint.layout.affected import Uses, Verdicts
 from modelint.layout.declare import Declaration, Project
 
 if TYPE_CHECKING:
-    from modelint.layout.client import Failure, Result
     from modelint.layout.interpreter import Found
     from modelint.layout.layout import Layout
+    from modelint.layout.traced import Failure, Request, Result
+
+#: Seconds for a model whose configuration gives none.
+TIMEOUT = 120.0
 
 #: Of the environment, what the search for an interpreter looks at.
 _VARIABLES = (
@@ -122,9 +125,8 @@ def _build(
         for (timeout, memory), group in groups.items():
             by_id = {wish.declaration.shown: wish.declaration for wish in group}
             requests = [_request(wish) for wish in group]
-            limits: dict[str, Any] = {"memory": memory} if timeout is None else {"memory": memory, "timeout": timeout}
             try:
-                for built in client.trace(python, requests, jobs=jobs, **limits):
+                for built in client.trace(python, requests, timeout=timeout or TIMEOUT, memory=memory, jobs=jobs):
                     yield by_id.pop(built.id), built
             except client.Unusable as error:
                 missed = NotBuilt(unusable_words(python, error.reason, error.detail), ())
@@ -132,19 +134,20 @@ def _build(
                     yield declaration, missed
 
 
-def _request(wish: Wish) -> Any:
-    from modelint.layout import client
+def _request(wish: Wish) -> Request:
+    from modelint.layout.traced import Old, Request
 
     declaration = wish.declaration
-    return client.Request(
+    inputs = (declaration.inputs,) if isinstance(declaration.inputs, str) else declaration.inputs
+    return Request(
         id=declaration.shown,
         factory=declaration.factory,
         args=declaration.args,
         kwargs=declaration.kwargs,
-        inputs=declaration.inputs,
+        inputs=inputs,
         folder=declaration.folder,
         path=declaration.pythonpath,
-        olds=wish.olds,
+        olds=[Old(name, layout) for name, layout in wish.olds.items()],
     )
 
 

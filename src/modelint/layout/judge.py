@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from modelint.diagnostics import Diagnostic, Related, Span
@@ -11,17 +11,31 @@ from modelint.layout import drift as drifts
 from modelint.layout.declare import Declaration
 from modelint.layout.diagnose import diagnose
 from modelint.layout.drift import Drift
-from modelint.layout.facts import DoesNotBuild, Fact, ManifestMissing, ManifestOrphaned, ManifestUnreadable
+from modelint.layout.facts import (
+    ClassPlace,
+    DoesNotBuild,
+    Fact,
+    Load,
+    ManifestMissing,
+    ManifestOrphaned,
+    ManifestUnreadable,
+    Misfit,
+)
 from modelint.layout.place import Spot
 
 if TYPE_CHECKING:
-    from modelint.layout.client import Failure, Result
     from modelint.layout.manifest import Manifest, ManifestError
+    from modelint.layout.traced import Failure, Result
 
 
 def compare(declaration: Declaration, base: Manifest, built: Result, name: str = "manifest") -> Drift:
     """What differs between a base, whose layout was loaded under ``name``, and what was built."""
-    return drifts.compare(declaration.shown, base.layout, built.layout, built.loads.get(name))
+    said = built.loads.get(name)
+    load = None
+    if said is not None:
+        misfits = (Misfit(each.key, _shape(each.old), _shape(each.new)) for each in said.reshaped)
+        load = Load(**{**said._asdict(), "reshaped": tuple(misfits)})
+    return drifts.compare(declaration.shown, base.layout, built.layout, load)
 
 
 def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift) -> list[Diagnostic]:
@@ -30,7 +44,7 @@ def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift)
         found.facts,
         _declared(declaration),
         model=declaration.shown,
-        classes=built.places,
+        classes={name: ClassPlace(*place) for name, place in built.places.items()},
         manifest=declaration.manifest,
         lines=base.lines,
         silent=declaration.silent,
@@ -63,6 +77,10 @@ def does_not_build(declaration: Declaration, failure: Failure) -> list[Diagnosti
     said = _say(declaration, [fact], Spot(failure.where.path, _line(failure.where.line)))
     declared = Related(*_declared(declaration), "declared here")
     return [each._replace(related=(declared,)) for each in said]
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def _say(declaration: Declaration, facts: Iterable[Fact], spot: Spot | None = None) -> list[Diagnostic]:

@@ -16,16 +16,16 @@ from modelint import atomic
 from modelint.layout import building, conflict, judge, manifest
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
-from modelint.layout.client import Failure
 from modelint.layout.declare import NAME, Declaration, Project, name_words
 from modelint.layout.step import Step
 from modelint.layout.step import text as step_text
+from modelint.layout.traced import Failure
 
 if TYPE_CHECKING:
     from modelint.diagnostics import Diagnostic
-    from modelint.layout.client import Result
     from modelint.layout.layout import Layout
     from modelint.layout.manifest import Manifest
+    from modelint.layout.traced import Result
 
 Outcome = Literal["new", "accepted", "unchanged", "failed", "missed"]
 

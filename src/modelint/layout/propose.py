@@ -11,9 +11,9 @@ from typing import NamedTuple
 from modelint.layout import building, discover
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
-from modelint.layout.client import Failure, Result
 from modelint.layout.declare import MODELS_FILE, Declaration, Project
 from modelint.layout.discover import Candidate
+from modelint.layout.traced import Failure, Result
 
 #: More would take too long to try, and to read.
 _MOST = 40

@@ -15,8 +15,8 @@ from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
 from modelint.layout.declare import Declaration, Project, shown_name
 
 if TYPE_CHECKING:
-    from modelint.layout.client import Failure, Result
-    from modelint.layout.manifest import Manifest
+    from modelint.layout.manifest import Manifest, ManifestError
+    from modelint.layout.traced import Failure, Result
 
 
 class Options(NamedTuple):
@@ -126,9 +126,11 @@ class _Run:
                 self._say(declaration.folder, judge.manifest_missing(declaration))
             return None
         except manifest.ManifestError as error:
-            self._counts["without"] += 1
-            self._could_not_look = True
-            self._say(declaration.folder, judge.manifest_unreadable(declaration, error))
+            self._unreadable(declaration, error)
+            return None
+        except OSError as error:
+            words = f"it cannot be read: {error.strerror}"
+            self._unreadable(declaration, manifest.ManifestError(declaration.manifest, 1, words))
             return None
         project = next(each for each in self._projects if each.folder == declaration.folder)
         python = self._python(project)
@@ -137,6 +139,13 @@ class _Run:
             return None
         self._pythons[declaration.shown] = python
         return Wish(declaration, {"manifest": found.layout})
+
+    def _unreadable(self, declaration: Declaration, error: ManifestError) -> None:
+        from modelint.layout import judge
+
+        self._counts["without"] += 1
+        self._could_not_look = True
+        self._say(declaration.folder, judge.manifest_unreadable(declaration, error))
 
     def _python(self, project: Project) -> str | None:
         found = self._interpreters.find(project, self._verdicts[project.folder])
@@ -170,7 +179,7 @@ class _Run:
 
     def _judge(self, declaration: Declaration, built: Result | Failure) -> None:
         from modelint.layout import building, judge
-        from modelint.layout.client import Failure
+        from modelint.layout.traced import Failure
 
         uses = building.uses_of(built)
         verdicts = self._verdicts[declaration.folder]
