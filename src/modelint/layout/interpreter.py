@@ -158,7 +158,7 @@ def _places(folder: str, given: str | None, configured: str | None) -> Iterator[
     is_base = os.environ.get("CONDA_DEFAULT_ENV") == "base"
     if conda is not None and not is_base:
         yield _variable("CONDA_PREFIX")
-    roots = list(_up_to_the_repository(folder))
+    roots = _up_to_the_repository(folder)
     yield from _in_the_project(roots)
     yield from _managed(roots)
     if conda is not None and is_base:
@@ -216,15 +216,15 @@ def _on_path() -> Iterator[_Place]:
         yield _Place(f"{name} on PATH", others[0] if others else None, note)
 
 
-def _up_to_the_repository(folder: str) -> Iterator[str]:
+def _up_to_the_repository(folder: str) -> list[str]:
     """``folder`` and those above it, up to the root of the repository; ``folder`` alone outside of one."""
-    from modelint.files import repository
-
-    top = repository(folder)
-    yield folder
-    while top and folder != top and len(folder) > len(top):
-        folder = os.path.dirname(folder)
-        yield folder
+    roots = [folder]
+    while not os.path.lexists(os.path.join(roots[-1], ".git")):
+        parent = os.path.dirname(roots[-1])
+        if parent == roots[-1]:
+            return [folder]
+        roots.append(parent)
+    return roots
 
 
 def _extended_environment() -> str | None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from modelint import catalogue
 from modelint.diagnostics import Diagnostic, NotAnalysed, Related, Span
-from modelint.lint.index import Project
 from modelint.lint.interpret import Interpreter
 from modelint.lint.places import spans
+from modelint.lint.project import Project
 from modelint.lint.select import select
 from modelint.rule import Place, Report, Rule
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import calls, define, external, functions
 from modelint.lint import tree as t
-from modelint.lint.index import ClassRef, ExtRef
+from modelint.lint.names import ClassRef, ExtRef
 from modelint.lint.state import Frame
 from modelint.lint.values import UNKNOWN, Inst, Model, Value, flat, just
 from modelint.lint.wrappers import wrapper_of

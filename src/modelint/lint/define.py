@@ -18,7 +18,9 @@ from modelint.lint.facts import (
     RepeatedModule,
     StateTensor,
 )
-from modelint.lint.index import ClassInfo, ClassRef, File
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef
+from modelint.lint.project import ClassInfo
 from modelint.lint.state import Frame
 from modelint.lint.values import DictVal, ListVal, Model, Opaque, Value, flat
 from modelint.lint.wrappers import BY_KIND

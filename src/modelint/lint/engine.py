@@ -88,7 +88,7 @@ def _analysed(
     import gc
 
     from modelint.lint.analyse import Analyser, FileRun  # libcst, only now
-    from modelint.lint.index import Project
+    from modelint.lint.project import Project
     from modelint.parallel import Died, map_forked
 
     analyser = Analyser(Project(root, overlay), triage=triage, trace=trace)  # each worker goes on with its own copy

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import guards, known
 from modelint.lint import tree as t
-from modelint.lint.index import ClassRef, ExtRef, FuncRef, ModuleRef, Ref
+from modelint.lint.names import ClassRef, ExtRef, FuncRef, ModuleRef, Ref
 from modelint.lint.state import Frame, Test
 from modelint.lint.values import (
     UNKNOWN,
@@ -174,7 +174,7 @@ def attribute(it: Interpreter, frame: Frame, obj: object, expr: t.Attr, path: st
         case Ext():
             return just(Ext(f"{obj.dotted}.{name}"))
         case FileRef():
-            return of_ref(it.project.member(frame.file, ModuleRef(obj.path), name))
+            return of_ref(it.project.member(frame.file.names, ModuleRef(obj.path), name))
         case SelfRef() | Inst():
             held = it.heap.get(obj.key, {}).get(name)
             if held is not None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from modelint.lint import classes, functions
 from modelint.lint import tree as t
 from modelint.lint.functions import STEPS, STEPS_OF_A_FILE
-from modelint.lint.index import ClassRef, File, FuncRef, definitions
+from modelint.lint.index import File, definitions
+from modelint.lint.names import ClassRef, FuncRef
 from modelint.lint.select import is_table
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import known
 from modelint.lint import tree as t
-from modelint.lint.index import ClassInfo, ClassRef, ExtRef, File, FuncRef
+from modelint.lint.index import File
 from modelint.lint.keys import RENAMES_KEY
+from modelint.lint.names import ClassRef, ExtRef, FuncRef
+from modelint.lint.project import ClassInfo
 from modelint.lint.snapshots import kept_over, shift, shift_env
 from modelint.lint.state import Env, Frame, join_envs
 from modelint.lint.values import (

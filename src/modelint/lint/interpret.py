@@ -11,7 +11,9 @@ import re
 from modelint.lint import builtin_calls, calls, classes, define, evaluate, files, functions, keys, known, statements
 from modelint.lint import tree as t
 from modelint.lint.facts import StateWrite
-from modelint.lint.index import ClassRef, File, FuncRef, Project
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef, FuncRef
+from modelint.lint.project import Project
 from modelint.lint.state import Env, Frame
 from modelint.lint.usage import Usage
 from modelint.lint.values import (
@@ -128,7 +130,7 @@ class Interpreter:
         if model.bears is not None or model.cls is None:
             return model.bears
         path, _, name = model.cls.rpartition(":")
-        file = self.project.loaded(path) if path else None
+        file = self.project.file(path) if path else None
         ref = file.top(name) if file else None
         return self.project.bears(ref) if isinstance(ref, ClassRef) else None
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import re
 
-from modelint.lint.index import ClassRef, File, Import
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef, Import
+from modelint.lint.prose import without_prose
 from modelint.lint.source import Statement
 from modelint.lint.suspect import defines, repeats
 
@@ -20,7 +22,7 @@ _FLOW = re.compile(
 )
 #: A prefix taken off something, as ``keys`` knows the ways.
 _REWRITE = re.compile(
-    r"""\.replace\(\s*f?["'][\w.]*\.["']\s*,\s*["']["']|\[\s*(?:[2-9]|\d\d+|len\([^)]*\))\s*:\s*\]|\.l?strip\(\s*["'][\w.]+\.["']"""
+    r"""\.replace\(\s*f?["'][\w.]*\.["']\s*,\s*["']["']|(?<!\.shape)\[\s*(?:[2-9]|\d\d+|len\([^)]*\))\s*:\s*\]|\.l?strip\(\s*["'][\w.]+\.["']"""
     r"""|\.split\(\s*["'][\w.]+\.["']"""
 )
 #: A try around something that, by its name, loads.
@@ -44,9 +46,7 @@ def select(file: File) -> list[int]:
     chosen: set[int] = set()
     for statement in file.source.statements:
         text = statement.text
-        if _FLOW.search(text) or (verbs and verbs.search(text)) or _REWRITE.search(text) or (
-            _TRY.search(text) and _LOADS.search(text)
-        ):  # fmt: skip
+        if _flows(text, verbs) and _flows(without_prose(text), verbs):
             seeds.add(statement.index)
         elif any(defines(file, node) for node in statement.nodes) or (
             _REPEATED.search(text) and any(repeats(file, node) for node in statement.nodes)
@@ -55,6 +55,13 @@ def select(file: File) -> list[int]:
     seeds |= _through_imports(file, seeds)
     chosen |= _users(file, seeds)
     return sorted(chosen | _binders(file, chosen))
+
+
+def _flows(text: str, verbs: re.Pattern[str] | None) -> bool:
+    """Does anything here hand on state dicts, or checkpoints, or put on a wrapper, as far as words tell?"""
+    if _FLOW.search(text) or (verbs and verbs.search(text)) or _REWRITE.search(text):
+        return True
+    return bool(_TRY.search(text) and _LOADS.search(text))
 
 
 def _verbs(file: File) -> re.Pattern[str] | None:
@@ -80,7 +87,7 @@ def _through_imports(file: File, seeds: set[int]) -> set[int]:
     names: dict[str, Import] = {n: i for n, i in file.imports.items() if i.name is not None or i.level or i.module}
     wrapping: set[str] = set()
     for name, imported in names.items():
-        path = file.project.module_path(file, imported.module, imported.level)
+        path = file.project.module_path(file.names, imported.module, imported.level)
         target = file.project.wrapping_names(path) if path and path.endswith(".py") else frozenset()
         if imported.name in target or (imported.name is None and target):
             wrapping.add(name)

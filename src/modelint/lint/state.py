@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from modelint.lint import tree as t
-from modelint.lint.index import ClassRef, File
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef
 from modelint.lint.values import NO_CONDS, UNKNOWN, Conds, Value, join, join_branches
 from modelint.rule import Place
 

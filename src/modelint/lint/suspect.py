@@ -11,7 +11,8 @@ import builtins
 from collections.abc import Iterator
 
 from modelint.lint import known
-from modelint.lint.index import ClassRef, ExtRef, File, FuncRef, Ref, ast_dotted
+from modelint.lint.index import File
+from modelint.lint.names import ClassRef, ExtRef, FuncRef, Ref, ast_dotted, methods_of
 
 _BUILTINS = frozenset(dir(builtins))
 _CONTAINER_CALLS = frozenset(
@@ -206,7 +207,7 @@ class _Class:
     def __init__(self, file: File, node: ast.ClassDef) -> None:
         self.file = file
         self.node = node
-        self.methods = {method.name: method for method in _functions(node.body)}
+        self.methods = {method.name: method for method in methods_of(node.body)}
         self._returning: set[str] = set()
 
     def suspect(self) -> bool:
@@ -292,16 +293,6 @@ class _Class:
             elif isinstance(ref, ClassRef) and self.file.project.is_module(ref) is True:
                 return True
         return False
-
-
-def _functions(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    out: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
-    for stmt in body:
-        if isinstance(stmt, _FUNCTIONS):
-            out.append(stmt)
-        elif isinstance(stmt, ast.If | ast.Try):
-            out.extend(_functions([*stmt.body, *stmt.orelse]))
-    return out
 
 
 def _simple_statements(body: list[ast.stmt]) -> list[ast.stmt]:

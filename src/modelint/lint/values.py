@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from modelint.rule import Place
 
 if TYPE_CHECKING:
-    from modelint.lint.index import ClassRef, FuncRef
+    from modelint.lint.names import ClassRef, FuncRef
 
 Conds: TypeAlias = frozenset[tuple[str, bool]]
 NO_CONDS: Conds = frozenset()

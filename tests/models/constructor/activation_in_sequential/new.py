@@ -1,0 +1,12 @@
+# expect: MDL711 silent
+# Another activation in a Sequential: the keys stay.
+import torch
+from torch import nn
+
+
+def model():
+    return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.Sigmoid(), nn.Linear(8, 2))
+
+
+def inputs():
+    return (torch.randn(2, 8),)

@@ -1,0 +1,26 @@
+# expect: MDL713 silent
+# A hook that the constructor registers changes what a child gives.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+        self.down.register_forward_hook(lambda module, args, output: 2 * output)
+
+    def forward(self, x):
+        h = self.act(self.up(x))
+        return x + self.down(h)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

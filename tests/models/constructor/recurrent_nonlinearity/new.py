@@ -1,0 +1,12 @@
+# expect: MDL712 silent
+# nonlinearity of an RNN.
+import torch
+from torch import nn
+
+
+def model():
+    return nn.RNN(4, 6, batch_first=True, nonlinearity="relu")
+
+
+def inputs():
+    return (torch.randn(2, 5, 4),)

@@ -1,0 +1,24 @@
+# expect: MDL713 silent
+# Another default of an argument of the forward.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+    def forward(self, x, gain=0.5):
+        h = self.act(self.up(x))
+        return x + gain * self.down(h)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

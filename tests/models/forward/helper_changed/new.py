@@ -1,0 +1,29 @@
+# expect: MDL713 silent
+# A function that the forward calls computes something else.
+import torch
+from torch import nn
+
+SLOPE = 1.702
+
+
+def swish(x):
+    return x * torch.tanh(SLOPE * x)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.down = nn.Linear(16, 8)
+
+    def forward(self, x):
+        h = swish(self.up(x))
+        return x + self.down(h)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

@@ -1,0 +1,24 @@
+# expect: MDL707 breaking
+# A wrapper was left on: every key starts with its name.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+    def forward(self, x):
+        h = self.act(self.up(x))
+        return x + self.down(h)
+
+
+def model():
+    return nn.DataParallel(Net())
+
+
+def inputs():
+    return (torch.randn(2, 8),)

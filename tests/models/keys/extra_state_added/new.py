@@ -1,0 +1,30 @@
+# expect: MDL702 breaking
+# State that is no tensor enters the state dict.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+    def get_extra_state(self):
+        return {"version": 2}
+
+    def set_extra_state(self, state):
+        assert state["version"] == 2
+
+    def forward(self, x):
+        h = self.act(self.up(x))
+        return x + self.down(h)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

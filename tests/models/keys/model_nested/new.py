@@ -1,0 +1,33 @@
+# expect: MDL707 breaking
+# The model became a part of another one: every key has a prefix.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+    def forward(self, x):
+        h = self.act(self.up(x))
+        return x + self.down(h)
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def model():
+    return Outer()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

@@ -1,0 +1,32 @@
+# expect: MDL701 breaking
+# One projection became three.
+import torch
+from torch import nn
+
+
+class Attention(nn.Module):
+    def __init__(self, dim=16, heads=4):
+        super().__init__()
+        self.heads = heads
+        self.scale = (dim // heads) ** -0.5
+        self.norm = nn.LayerNorm(dim)
+        self.q, self.k, self.v = (nn.Linear(dim, dim, bias=False) for _ in range(3))
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        b, n, d = x.shape
+        x_normed = self.norm(x)
+        q, k, v = self.q(x_normed), self.k(x_normed), self.v(x_normed)
+        q, k, v = (t.view(b, n, self.heads, -1).transpose(1, 2) for t in (q, k, v))
+        scores = torch.matmul(q, k.transpose(-2, -1)) * self.scale
+        weights = scores.softmax(dim=-1)
+        y = torch.matmul(weights, v).transpose(1, 2).reshape(b, n, d)
+        return x + self.out(y)
+
+
+def model():
+    return Attention()
+
+
+def inputs():
+    return (torch.randn(2, 5, 16),)

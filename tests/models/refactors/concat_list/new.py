@@ -1,0 +1,24 @@
+# expect: nothing
+# A list of parts instead of a tuple.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left = nn.Linear(6, 4)
+        self.right = nn.Linear(6, 4)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        a, b = self.left(x), self.right(x)
+        return self.head(torch.cat([a, b], -1))
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 6),)

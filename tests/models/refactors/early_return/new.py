@@ -1,0 +1,26 @@
+# expect: nothing
+# A branch that returns early.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+    def forward(self, x, mask=None):
+        h = self.act(self.up(x))
+        if mask is None:
+            return x + self.down(h)
+        return x + self.down(h * mask)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

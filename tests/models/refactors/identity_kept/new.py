@@ -1,0 +1,25 @@
+# expect: nothing
+# An Identity where nothing was.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.drop = nn.Identity()
+        self.down = nn.Linear(16, 8)
+
+    def forward(self, x):
+        h = self.act(self.up(x))
+        return x + self.drop(self.down(h))
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

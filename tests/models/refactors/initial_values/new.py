@@ -1,0 +1,27 @@
+# expect: nothing
+# How weights start: a file overwrites it.
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.act = nn.ReLU()
+        self.down = nn.Linear(16, 8)
+
+        nn.init.normal_(self.up.weight, std=0.02)
+        nn.init.zeros_(self.down.bias)
+
+    def forward(self, x):
+        h = self.act(self.up(x))
+        return x + self.down(h)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)

@@ -1,0 +1,29 @@
+# expect: nothing
+# A function became a static method.
+import torch
+from torch import nn
+
+SLOPE = 1.702
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 16)
+        self.down = nn.Linear(16, 8)
+
+    @staticmethod
+    def swish(x):
+        return x * torch.sigmoid(SLOPE * x)
+
+    def forward(self, x):
+        h = self.swish(self.up(x))
+        return x + self.down(h)
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(2, 8),)
