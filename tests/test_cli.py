@@ -494,3 +494,15 @@ def test_a_hook_with_nothing_to_say_imports_nothing_heavy(shell: Shell, configur
     command = [sys.executable, "-c", program, *HEAVY]
     ran = subprocess.run(command, cwd=shell.folder, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == (["0", "tomllib"] if configured else ["0"])
+
+
+def test_a_comment_is_called_unused_only_where_the_whole_project_was_seen(shell: Shell) -> None:
+    shell.write("pyproject.toml", "")
+    shell.write("a.py", "x = 1  # modelint: ignore[MDL401]\ny = 2  # modelint: ignore\n")
+    shell.write("sub/b.py", "x = 1  # modelint: ignore[MDL401]\n")
+    assert shell.check("a.py").codes == []
+    assert shell.check("sub").codes == []
+    assert shell.check(".").codes == ["MDL901"] * 3
+    assert shell.check("a.py", "sub", ".").codes == ["MDL901"] * 3
+    shell.write("sub/c.py", "import torch\nx = (\n")
+    assert shell.check(".").codes == []

@@ -71,8 +71,10 @@ _INSTEAD = {
 
 
 def check(fact: Save) -> Iterator[Report]:
-    if not fact.pickles or not fact.sink.endswith("torch.save") or not fact.states or not fact.unsafe:
+    if not fact.pickles or not fact.sink.endswith("torch.save") or not fact.unsafe:
         return
+    if not fact.states and not fact.carried:
+        return  # no weights in it
     kinds = list(dict.fromkeys(u.kind for u in fact.unsafe))
     keys = ", ".join(dict.fromkeys(repr(u.key) for u in fact.unsafe if u.key))
     where = f" under {keys}" if keys else ""

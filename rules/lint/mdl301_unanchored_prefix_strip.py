@@ -45,8 +45,8 @@ def load(model, path):
 None). A slice is right behind a test: `k[7:] if k.startswith("module.") else k`.
 
 ## When to ignore
-Where the text is known to stand in the middle of keys and must go from there: `_orig_mod.` legitimately occurs inside
-keys of a model that has compiled submodules.
+Where the text is known to stand in the middle of keys and must go from there. `_orig_mod.` and the infixes of FSDP and
+of checkpoint wrappers do that by nature: `replace` on those is not reported.
 
 ## Evidence
 - https://github.com/OpenGVLab/HumanBench/issues/12 (keys of the form `module.backbone_module.blocks...`),

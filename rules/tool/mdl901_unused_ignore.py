@@ -30,11 +30,12 @@ reported, of the first line of that statement, or of its last line.
 
 ## When to ignore
 
-Some defects are seen only when several files are checked together. A comment for such a defect may look unused when
-its file is checked alone, as a hook does: run `modelint check .` before removing it, or write the code MDL901 beside
-the other: `# modelint: ignore[MDL201, MDL901] wrapped by the launcher`.
+Where the comment is for a version of the project that this run does not see: write the code MDL901 beside the other,
+`# modelint: ignore[MDL201, MDL901] wrapped by the launcher`.
 
-Unused codes are not looked for in a file that could not be analysed.
+Some defects are seen only when several files are checked together. So a comment is called unused only by a run over
+the folder of the whole project (`modelint check .`), never when single files are given, as a hook does, and not while
+a file of the project could not be analysed.
 
 ## Evidence
 

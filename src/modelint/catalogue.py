@@ -77,8 +77,9 @@ def nearest(text: str) -> str | None:
     wanted = text.strip().lower()
 
     def likeness(spelling: str) -> tuple[float, int]:
-        """Of two that are as close, the one of the same hundred."""
-        return SequenceMatcher(None, spelling, wanted).ratio(), len(os.path.commonprefix([spelling, wanted]))
+        """Of two that are as close, the one that begins alike: a code of the same hundred."""
+        alike = (length for length in range(len(wanted), 0, -1) if spelling.startswith(wanted[:length]))
+        return SequenceMatcher(None, spelling, wanted).ratio(), next(alike, 0)
 
     close = get_close_matches(wanted, by_spelling, n=5, cutoff=0.5)
     return by_spelling[max(close, key=likeness)] if close else None

@@ -114,7 +114,10 @@ def _check_files(
 
         whole = set(looked.commented).difference(skipped.path for skipped in not_analysed)
         analysed = [path for path in looked.commented if path in whole]
-        diagnostics = suppress.apply(diagnostics, _reader(overlay), analysed).kept
+        roots = {target.path: target.root for target in found.targets}
+        unseen = {roots.get(skipped.path) for skipped in not_analysed}
+        settled = [path for path in analysed if roots[path] in found.whole - unseen]
+        diagnostics = suppress.apply(diagnostics, _reader(overlay), analysed, settled).kept
     diagnostics = [each for each in diagnostics if picked.reports(each, wide=each in wide)]
     failed = any(picked.fails(each.path, each.severity) for each in diagnostics) or any(
         picked.fails(skipped.path, "information") for skipped in not_analysed

@@ -43,6 +43,8 @@ class Found(NamedTuple):
     targets: list[Target]
     #: Folders that cannot be listed.
     not_analysed: list[NotAnalysed]
+    #: The projects of which every file is among the targets.
+    whole: frozenset[str] = frozenset()
 
 
 class Patterns(NamedTuple):
@@ -65,6 +67,7 @@ def find(paths: list[str], cwd: str, configs: Configs) -> Found:
     seen: set[str] = set()
     roots = _Roots(cwd)
     excludes = Excludes()
+    folders: list[str] = []
     for path in paths:
         # normpath would take `link/..` for nothing; os.path.join keeps what the user named.
         absolute = os.path.normpath(os.path.join(cwd, path))
@@ -78,6 +81,7 @@ def find(paths: list[str], cwd: str, configs: Configs) -> Found:
                 seen.add(real)
                 found.targets.append(Target(absolute, roots.of(os.path.dirname(absolute))))
             continue
+        folders.append(absolute)
         root = roots.of(absolute)
         real = os.path.realpath(absolute)
         for file in _Walk(configs, excludes, found.not_analysed).below(absolute):
@@ -85,7 +89,10 @@ def find(paths: list[str], cwd: str, configs: Configs) -> Found:
             if key not in seen:
                 seen.add(key)
                 found.targets.append(Target(file, root))
-    return Found(_in_outermost_roots(found.targets), found.not_analysed)
+    targets = _in_outermost_roots(found.targets)
+    projects = {target.root for target in targets}
+    whole = frozenset(p for p in projects if any(is_inside(p, folder) for folder in folders))
+    return Found(targets, found.not_analysed, whole)
 
 
 def refuse_missing(paths: list[str], cwd: str) -> None:

@@ -37,7 +37,7 @@ def fold(keys: Iterable[str], marks: Mapping[str, Hashable] | None = None) -> li
         if len(parts) > MAX_COMPONENTS:
             lines.append(Fold(_escaped(key), (key,)))
             continue
-        choices: list[_Choice] = [(int(part),) if _is_number(part) else (part,) for part in parts]
+        choices: list[_Choice] = [(int(part),) if is_number(part) else (part,) for part in parts]
         kinds = tuple(type(choice[0]) is int for choice in choices)
         mark = marks.get(key) if marks is not None else None
         buckets.setdefault((kinds, mark), []).append((choices, [key]))
@@ -82,8 +82,14 @@ def _merged(boxes: list[tuple[list[_Choice], list[str]]], place: int) -> list[tu
     return joined
 
 
-def _is_number(text: str) -> bool:
-    return text.isdigit() and text.isascii() and len(text) <= _MAX_DIGITS and (text[0] != "0" or text == "0")
+def is_number(text: str) -> bool:
+    return (
+        bool(text)
+        and text.isdigit()
+        and text.isascii()
+        and len(text) <= _MAX_DIGITS
+        and (text[0] != "0" or text == "0")
+    )
 
 
 def _written(choice: _Choice) -> str:
@@ -100,7 +106,7 @@ def _numbered(names: Sequence[str]) -> str:
     """``layer{1..4}`` for names that a number alone tells apart; "" for others."""
     stem = names[0].rstrip("0123456789")
     numbers = [name[len(stem) :] for name in names if name.startswith(stem)]
-    if len(numbers) < max(len(names), 3) or not stem or not all(number and _is_number(number) for number in numbers):
+    if len(numbers) < max(len(names), 3) or not stem or not all(number and is_number(number) for number in numbers):
         return ""
     return _escaped(stem) + "{" + _ranges(sorted(int(number) for number in numbers)) + "}"
 

@@ -1,22 +1,269 @@
+"""Renames: which missing key is an unexpected one under another name. Proposed from names and shapes, never proved.
+
+A pair is proposed where each is the other's only best partner: the same shapes in all layers, and more names in common
+on the way than any rival has. Where rivals are left nothing is proposed, since a wrong pair loads without a word and
+computes nonsense. The order of keys decides nothing. Fused, split and transposed weights are no renames.
+"""
+
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from modelint.keys.diff import KeyDiff
-from modelint.keys.table import KeyTable
+from modelint.keys.fold import MAX_COMPONENTS, folded
+from modelint.keys.likeness import Names, Score, Scores, split_number, template, tokens
+from modelint.keys.table import KeyTable, TensorSpec
+
+#: More pairs of one content than these are not compared: hardly anything would tell them apart.
+_MOST_PAIRS = 10_000
+
+#: Where a tensor stands in its unit: the numbers of its layer, and its name where the unit is a module.
+_Slot = tuple[tuple[str, ...], str]
+#: What partners have in common: the shapes, slot by slot.
+_Content = tuple[tuple[_Slot, tuple[int, ...] | None], ...]
 
 
 class Ambiguous(NamedTuple):
+    """Keys that fit each other, and nothing says which belongs to which."""
+
     old: tuple[str, ...]
     new: tuple[str, ...]
     why: str
 
 
 class Renames(NamedTuple):
+    #: Old key -> new key.
     renames: Mapping[str, str]
     ambiguous: tuple[Ambiguous, ...] = ()
 
 
+class _Unit(NamedTuple):
+    """What moves together: the tensors of one module, or one tensor, in all layers or in one."""
+
+    names: Names
+    keys: Mapping[_Slot, str]
+
+
+class _Grain(NamedTuple):
+    """What units are made of."""
+
+    modules: bool
+    #: Numbers count as names, each layer by itself.
+    literal: bool
+
+
+#: Whole modules before single tensors, all layers together before each by itself.
+_GRAINS = (_Grain(True, False), _Grain(False, False), _Grain(True, True), _Grain(False, True))
+
+
 def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
-    return Renames({})
+    """Renames among what ``diff`` says is unexpected and missing."""
+    other = {*diff.persistence, *old.extra, *new.extra}
+    gone = {key: old.specs[key] for key in diff.unexpected if key not in other and _is_plain(old.specs[key], key)}
+    came = {key: new.specs[key] for key in diff.missing if key not in other and _is_plain(new.specs[key], key)}
+    renames: dict[str, str] = {}
+    scores = Scores()
+    for grain in _GRAINS:
+        for before, after in _Matching(gone, came, old, new, grain, scores).pairs():
+            for slot, key in before.keys.items():
+                renames[key] = after.keys[slot]
+                del gone[key], came[after.keys[slot]]
+    order = {key: at for at, key in enumerate(diff.unexpected)}
+    ordered = {key: renames[key] for key in sorted(renames, key=order.__getitem__)}
+    return Renames(ordered, tuple(_ambiguous(gone, came, old, new, scores)))
+
+
+def _is_plain(spec: TensorSpec, key: str) -> bool:
+    return spec.shape is not None and key.count(".") < MAX_COMPONENTS
+
+
+def _units(specs: Mapping[str, TensorSpec], table: KeyTable, grain: _Grain) -> dict[_Content, list[_Unit]]:
+    """Of the keys of ``specs``, by content. A module counts as one where all its tensors are among them."""
+    partial: set[str] = set()
+    if grain.modules:
+        partial = {key.rpartition(".")[0] for key in table.specs if key not in specs} | {""}
+    found: dict[Names, dict[_Slot, str]] = {}
+    for key in specs:
+        path, _, leaf = key.rpartition(".")
+        if grain.modules and path in partial:
+            continue
+        names, index = template(path if grain.modules else key, literal=grain.literal)
+        found.setdefault(names, {})[index, leaf if grain.modules else ""] = key
+    units: dict[_Content, list[_Unit]] = {}
+    for names, keys in found.items():
+        content = tuple(sorted((slot, specs[key].shape) for slot, key in keys.items()))
+        units.setdefault(content, []).append(_Unit(names, keys))
+    return units
+
+
+class _Matching:
+    """Pairs of one grain: those that the names decide now, and then again, knowing where their modules went."""
+
+    def __init__(
+        self,
+        gone: Mapping[str, TensorSpec],
+        came: Mapping[str, TensorSpec],
+        old: KeyTable,
+        new: KeyTable,
+        grain: _Grain,
+        scores: Scores,
+    ) -> None:
+        news = _units(came, new, grain)
+        olds = _units(gone, old, grain)
+        self._buckets = [(units, news[content]) for content, units in olds.items() if content in news]
+        self._tables = old, new
+        self._leaves = _leaves(old), _leaves(new)
+        self._grain = grain
+        self._scores = scores
+
+    def pairs(self) -> Iterator[tuple[_Unit, _Unit]]:
+        found = True
+        while found:
+            found = False
+            for olds, news in self._buckets:
+                for before, after in self._decided(olds, news):
+                    olds.remove(before)
+                    news.remove(after)
+                    self._scores.learn(before.names, after.names)
+                    found = True
+                    yield before, after
+
+    def _decided(self, olds: list[_Unit], news: list[_Unit]) -> list[tuple[_Unit, _Unit]]:
+        if not 0 < len(olds) * len(news) <= _MOST_PAIRS:
+            return []
+        rows = [[self._scores.of(before.names, after.names) for after in news] for before in olds]
+        columns = [_best([row[at] for row in rows]) for at in range(len(news))]
+        found: dict[int, int] = {}
+        for at, row in enumerate(rows):
+            best = _best(row)
+            if len(best) == 1 and columns[best[0]] == [at]:
+                found[at] = best[0]
+        found |= self._by_tokens(olds, news, rows, columns)
+        pairs = [(olds[at], news[best]) for at, best in found.items() if self._is_credible(olds[at], news[best])]
+        return _whole_templates(olds, pairs) if self._grain.literal else pairs
+
+    def _by_tokens(
+        self, olds: list[_Unit], news: list[_Unit], rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]
+    ) -> dict[int, int]:
+        """Rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``q_proj, k_proj``.
+
+        All or none: one hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``).
+        """
+        found: dict[int, int] = {}
+        for group_olds, group_news in _ties(rows, columns):
+            if len(group_olds) != len(group_news) or len(group_olds) < 2:
+                continue
+            hints = [tokens(olds[at].names) for at in group_olds]
+            others = [tokens(news[at].names) for at in group_news]
+            own = [[len(hint & other) for other in others] for hint in hints]
+            chosen = [row.index(max(row)) for row in own]
+            decided = all(row.count(max(row)) == 1 and max(row) > 0 for row in own)
+            mutual = all(max(row[at] for row in own) == own[one][at] for one, at in enumerate(chosen))
+            if decided and mutual and len(set(chosen)) == len(chosen):
+                found |= {group_olds[one]: group_news[at] for one, at in enumerate(chosen)}
+        return found
+
+    def _is_credible(self, before: _Unit, after: _Unit) -> bool:
+        one, other = next(iter(before.keys.values())), next(iter(after.keys.values()))
+        if not self._grain.modules and self._is_torn(one, other):
+            return False
+        return not any(_is_renumbered(key, after.keys[slot], *self._tables) for slot, key in before.keys.items())
+
+    def _is_torn(self, one: str, other: str) -> bool:
+        """Whether the two modules, seen whole, are of two kinds: then one tensor of the same name tells nothing."""
+        (path, _, leaf), (new_path, _, new_leaf) = one.rpartition("."), other.rpartition(".")
+        leaves, new_leaves = self._leaves[0][path], self._leaves[1][new_path]
+        if leaf != new_leaf:
+            return False
+        if leaves != new_leaves:
+            return leaf in ("weight", "bias")
+        return len(leaves) > 1 and not any(
+            _join(path, each) in self._tables[1].specs or _join(new_path, each) in self._tables[0].specs
+            for each in leaves
+        )
+
+
+def _join(path: str, leaf: str) -> str:
+    return f"{path}.{leaf}" if path else leaf
+
+
+def _leaves(table: KeyTable) -> dict[str, frozenset[str]]:
+    """Module -> the names of its tensors."""
+    found: dict[str, set[str]] = {}
+    for key in table.specs:
+        path, _, leaf = key.rpartition(".")
+        found.setdefault(path, set()).add(leaf)
+    return {path: frozenset(leaves) for path, leaves in found.items()}
+
+
+def _best(scores: Sequence[Score]) -> list[int]:
+    top = max(scores)
+    return [at for at, score in enumerate(scores) if score == top]
+
+
+def _whole_templates(olds: Iterable[_Unit], pairs: list[tuple[_Unit, _Unit]]) -> list[tuple[_Unit, _Unit]]:
+    """Layers by themselves are told by their numbers, and these may all have been shifted: all of them, or none."""
+    decided = {before.names for before, _ in pairs}
+    open_ones = {template(".".join(unit.names))[0] for unit in olds if unit.names not in decided}
+    return [pair for pair in pairs if template(".".join(pair[0].names))[0] not in open_ones]
+
+
+def _is_renumbered(one: str, other: str, old: KeyTable, new: KeyTable) -> bool:
+    """Whether a number is all that changed somewhere (``layer1`` -> ``layer2``, ``0`` -> ``1``), and others like them
+    stand beside: these may all have been shifted.
+    """
+    olds, news = one.split("."), other.split(".")
+    for at, (stem, number) in enumerate(map(split_number, olds)):
+        for place in {at, at + len(news) - len(olds)} & set(range(len(news))):
+            new_stem, new_number = split_number(news[place])
+            if stem != new_stem or number is None or new_number is None or number == new_number:
+                continue
+            if stem == "" and len(olds) != len(news):
+                continue  # numbers of other containers
+            beside = {number, new_number, *range(min(max(number, new_number) + 2, 64))}
+            for table, parts, here, own in ((old, olds, at, number), (new, news, place, new_number)):
+                paths = (".".join((*parts[:here], f"{stem}{each}", *parts[here + 1 :])) for each in beside - {own})
+                if any(path in table.specs for path in paths):
+                    return True
+    return False
+
+
+def _ties(rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]) -> Iterator[tuple[list[int], list[int]]]:
+    """Groups whose members are the best partners of each other, and of nobody else."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for at, row in enumerate(rows):
+        groups.setdefault(tuple(_best(row)), []).append(at)
+    for news, olds in groups.items():
+        if all(columns[at] == olds for at in news):
+            yield olds, list(news)
+
+
+def _ambiguous(
+    gone: dict[str, TensorSpec], came: dict[str, TensorSpec], old: KeyTable, new: KeyTable, scores: Scores
+) -> Iterator[Ambiguous]:
+    """What is left, and fits: rivals that are as good as each other."""
+    for grain in _GRAINS[:2]:
+        news = _units(came, new, grain)
+        for content, olds in _units(gone, old, grain).items():
+            fitting = news.get(content, [])
+            if not 0 < len(olds) * len(fitting) <= _MOST_PAIRS:
+                continue
+            rows = [[scores.of(before.names, after.names) for after in fitting] for before in olds]
+            groups: dict[tuple[int, ...], list[_Unit]] = {}
+            for before, row in zip(olds, rows, strict=True):
+                groups.setdefault(tuple(_best(row)), []).append(before)
+            for best, members in groups.items():
+                befores = [key for unit in members for key in unit.keys.values() if key in gone]
+                afters = [key for at in best for key in fitting[at].keys.values() if key in came]
+                if befores and afters:
+                    for key in befores:
+                        del gone[key]
+                    for key in afters:
+                        del came[key]
+                    yield Ambiguous(tuple(befores), tuple(afters), _why(befores, afters))
+
+
+def _why(befores: Sequence[str], afters: Sequence[str]) -> str:
+    one, other = ", ".join(folded(befores)[:3]), ", ".join(folded(afters)[:3])
+    return f"{one} may be {other}: the shapes agree, and nothing decides which is which"

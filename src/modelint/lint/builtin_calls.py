@@ -15,6 +15,7 @@ from modelint.lint.values import (
     DictVal,
     Ext,
     Inst,
+    Key,
     Keys,
     ListVal,
     Model,
@@ -52,7 +53,8 @@ def _dict(it: Interpreter, frame: Frame, node: t.Call, args: Args) -> Value:
                 items = [
                     p.obj for p in it.element(just(alt.obj)) if isinstance(p.obj, ListVal) and len(p.obj.elts) == 2
                 ]
-                pairs = tuple((literal_str(p.elts[0]), p.elts[1]) for p in items)
+                cut = any(isinstance(k.obj, Key) and k.obj.rewritten for p in items for k in p.elts[0])
+                pairs = tuple((literal_str(p.elts[0]), UNKNOWN if cut else p.elts[1]) for p in items)
                 out = join(out, just(DictVal(pairs, at)))
         return out
     return just(DictVal(tuple(args.kw.items()), at))

@@ -22,6 +22,7 @@ from modelint.lint.index import File
 from modelint.lint.names import ClassRef
 from modelint.lint.project import ClassInfo
 from modelint.lint.state import Frame
+from modelint.lint.usage import alongside
 from modelint.lint.values import DictVal, ListVal, Model, Opaque, Value, flat
 from modelint.lint.wrappers import BY_KIND
 from modelint.rule import Place
@@ -153,9 +154,12 @@ def built(it: Interpreter, frame: Frame, node: t.Call, model: Model) -> None:
     """A module is made here: inside ``forward`` that is too late."""
     if frame.cls is None or _method_name(frame) != "forward" or it.project.is_module(frame.cls) is not True:
         return
-    if it.bears(model) is True:
+    if it.bears(model, buffers=False) is True:
         guarded = any("hasattr" in t.render(test.expr) or "None" in t.render(test.expr) for test in frame.tests)
-        attr = frame.bound_names[0] if node is frame.bound_call and frame.bound_names else None
+        made = frame.bound_call
+        while isinstance(made, t.Call) and isinstance(made.func, t.Attr) and made.func.attr in known.RETURNS_SELF:
+            made = made.func.value  # nn.Linear(4, 4).to(device)
+        attr = frame.bound_names[0] if node is made and frame.bound_names else None
         it.emit(LateModule(frame.place(node), attr, (model.cls or "").rpartition(":")[2].rpartition(".")[2], guarded))
 
 
@@ -216,6 +220,8 @@ def _containers(it: Interpreter, info: ClassInfo, record: Record, methods: list[
             continue
         if any(not isinstance(_only(s.value), ListVal | DictVal) for s in record.stores if s.attr == attr):
             continue
+        if _put_aside(attr, store, held.get(attr, store.value), methods):
+            continue
         elements = [
             o for o in flat(held.get(attr, store.value))
             if (isinstance(o, Model) and o.built and o.place not in direct and o.place not in it.contained)
@@ -230,6 +236,20 @@ def _containers(it: Interpreter, info: ClassInfo, record: Record, methods: list[
                 name = (obj.cls or "").rpartition(":")[2].rpartition(".")[2] if isinstance(obj, Model) else "Parameter"
                 it.emit(PlainContainer(store.place, attr, kind, what, name))
                 break
+
+
+def _put_aside(attr: str, store: Store, held: Value, methods: list[t.Def]) -> bool:
+    """``self.teacher = [build()]``, read as ``self.teacher[0]`` alone: the known way to keep a module unregistered."""
+    if not isinstance(store.expr, t.Seq) or len(store.expr.elts) != 1:
+        return False
+    if any(not (isinstance(a.obj, ListVal) and a.obj.exact and len(a.obj.elts) == 1) for a in held):
+        return False
+    met = first = 0
+    for node in (node for method in methods for node in t.walk(method)):
+        met += isinstance(node, t.Attr) and node.attr == attr
+        if isinstance(node, t.Sub) and isinstance(node.value, t.Attr) and node.value.attr == attr:
+            first += isinstance(node.index, t.Const) and node.index.value == 0
+    return first > 0 and met == first + 1  # and the store
 
 
 def _only(value: Value) -> object:
@@ -321,7 +341,7 @@ def _update(
         earlier = [s for s in stores if s.method == store.method and s.place < store.place]
         if any(s.expr is not None and not _moved(attr, s.expr) for s in earlier):
             continue  # set anew earlier in the same call: transient
-        if _depends_on(attr, store.expr, method) and (is_tensor or _computes_tensor(store.expr)):
+        if _depends_on(attr, store, method) and (is_tensor or _computes_tensor(store.expr)):
             return store.place, store.method
     if not is_tensor:
         return None
@@ -346,18 +366,21 @@ def _computes_tensor(expr: t.Expr) -> bool:
     return any(isinstance(n, t.Call) and (t.dotted(n.func) or "").startswith(("torch.", "F.")) for n in t.walk(expr))
 
 
-def _depends_on(attr: str, expr: t.Expr, method: t.Def) -> bool:
-    """Does the new value come from the old one, through local names of the method? A cast or move is no new value."""
-    if _moved(attr, expr):
+def _depends_on(attr: str, store: Store, method: t.Def) -> bool:
+    """Does the new value come from the old one, through local names of the method? A cast or move is no new value.
+
+    Names bound in another branch than the store do not count: a cache is read in one and made anew in the other.
+    """
+    if store.expr is None or _moved(attr, store.expr):
         return False
     assigns: dict[str, list[t.Expr]] = {}
-    for node in t.walk(method):
+    for node in (node for part in alongside(method.body, store.place.node) for node in t.walk(part)):
         if isinstance(node, t.Assign):
             for target in node.targets:
                 if isinstance(target, t.Name):
                     assigns.setdefault(target.id, []).append(node.value)
     seen: set[str] = set()
-    stack: list[t.Expr] = [expr]
+    stack: list[t.Expr] = [store.expr]
     while stack:
         for node in t.walk(stack.pop()):
             if isinstance(node, t.Attr) and node.attr == attr and isinstance(node.value, t.Name):

@@ -337,7 +337,7 @@ def subscript(it: Interpreter, frame: Frame, expr: t.Sub) -> Value:
         elif isinstance(obj, StateDict):
             found = just(Entry(just(obj)))
         elif isinstance(obj, Key) and isinstance(expr.index, t.Slice):
-            found = it.key_sliced(frame, obj, expr)
+            found = it.key_sliced(frame, obj, expr, alt.conds | frame.path)
         elif isinstance(obj, Opaque) and obj.kind == "split-key":
             found = it.key_split(frame, obj, expr)
         elif isinstance(obj, Opaque) and obj.kind == "parameter":

@@ -46,7 +46,16 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
     if dotted in known.CHECKPOINT_LOADERS or known.LOADER_WORDS.match(last):
         return loading.torch_load(it, frame, node, dotted, args)
     if dotted in known.PARAMETER:
-        return just(Opaque("parameter", at))
+        data = args.expr(0, "data")
+        none = isinstance(data, t.Call) and t.last_name(data.func) in (
+            "empty",
+            "zeros",
+            "ones",
+            "Tensor",
+            "FloatTensor",
+        )
+        none = none and any(isinstance(a.obj, Opaque) and a.obj.detail == "placeholder" for a in args.get(0, "data"))
+        return UNKNOWN if none else just(Opaque("parameter", at))  # of no elements: there is nothing to lose
     cls = known.torch_nn_class(dotted)
     if cls is not None:
         return nn_module(it, frame, cls, dotted, node, args)
@@ -125,12 +134,30 @@ def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> 
         ):
             return UNKNOWN
     layer = Wrap(kind, frame.place(node))
-    wrapped = [Alt(a.obj._replace(wraps=(layer, *a.obj.wraps)[:4]), a.conds) for a in inner if isinstance(a.obj, Model)]
+    wrapped = [
+        Alt(a.obj._replace(wraps=(layer, *_below(a.obj.wraps, layer, sure=not a.conds))[:4]), a.conds)
+        for a in inner
+        if isinstance(a.obj, Model)
+    ]
     if wrapped:
         return tuple(wrapped)
     owner = [a.obj for a in inner if isinstance(a.obj, SelfRef)]
     cls = f"{owner[0].cls.path}:{owner[0].cls.name}" if owner else None
     return just(Model(cls=cls, wraps=(layer,), place=frame.place(node)))
+
+
+def _below(wraps: tuple[Wrap, ...], layer: Wrap, *, sure: bool) -> tuple[Wrap, ...]:
+    """The wrappers that stay below a new one.
+
+    Not the same one, met again in a loop; nor one for several devices put on under a condition (``n_gpu > 1``) where
+    this one is too (``local_rank != -1``): they are meant as alternatives.
+    """
+    if layer in wraps:
+        return tuple(w for w in wraps if w != layer)
+    parallel = ("dp", "ddp")
+    if not sure and layer.kind in parallel and wraps and wraps[0].kind in parallel:
+        return wraps[1:]
+    return wraps
 
 
 def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call, args: Args) -> Value:

@@ -53,6 +53,8 @@ class Save(NamedTuple):
     unsafe: tuple[Unsafe, ...]
     rank_guarded: bool
     distributed: bool
+    #: Tensors out of another checkpoint are in it, under names given here.
+    carried: bool = False
 
 
 class Load(NamedTuple):

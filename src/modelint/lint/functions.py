@@ -42,6 +42,7 @@ FLOW_WORDS = frozenset({
     "compile", "AveragedModel", "module", "_orig_mod", "Parameter", "ModuleList", "Sequential", "removeprefix",
     "lstrip",
     "register_buffer", "add_module", "__init__", "model", "net", "network", "randn", "randint", "randperm",
+    "save_checkpoint", "save_model", "save_state", "save_on_master",
 })  # fmt: skip
 SMALL, TINY = 40, 12
 #: What makes the users of a function worth following too.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from modelint.lint import tree as t
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage
@@ -133,37 +135,44 @@ def _outer(model: Model, kinds: frozenset[str]) -> bool:
     return False
 
 
-def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> frozenset[str]:
+#: Access path, and the attribute that unwraps it.
+Unwraps: TypeAlias = frozenset[tuple[str, str]]
+
+
+def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> Unwraps:
     """The receivers whose ``.module`` or ``._orig_mod`` is read somewhere in ``body``."""
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for node in t.walk(body):
         if isinstance(node, t.Attr) and node.attr in ("module", "_orig_mod"):
             path = t.dotted(node.value)
             if path:
-                found.add(path)
+                found.add((path, node.attr))
     return frozenset(found)
 
 
-def arms(node: t.If | t.IfExp) -> dict[bool, frozenset[str]]:
+def arms(node: t.If | t.IfExp) -> dict[bool, Unwraps]:
     """``unwrapped_paths`` of both arms, worked out once for each node."""
     if node.unwraps is None:
         node.unwraps = [unwrapped_paths(node.body), unwrapped_paths(node.orelse)]
     return {True: node.unwraps[0], False: node.unwraps[1]}
 
 
-def rebound_unwrapped(body: list[t.Stmt]) -> frozenset[str]:
+def rebound_unwrapped(body: list[t.Stmt]) -> Unwraps:
     """The paths that ``body`` unwraps into a name (``model = model.module``): without it they count as bare."""
     values = [node.value for node in t.walk(body) if isinstance(node, t.Assign)]
-    paths = (t.dotted(v.value) for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod"))
-    return frozenset(path for path in paths if path)
+    unwraps = [v for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod")]
+    return frozenset((path, v.attr) for v in unwraps if (path := t.dotted(v.value)))
 
 
-def drop_wrapped(frame: Frame, paths: frozenset[str]) -> None:
-    """The sibling branch unwraps these: here they are taken to be bare."""
-    for path in paths:
+def drop_wrapped(frame: Frame, unwraps: Unwraps) -> None:
+    """The sibling branch unwraps these: here they are taken to be without that wrapper."""
+    for path, attr in unwraps:
         value = frame.lookup(path)
         if value:
-            frame.env[path] = tuple(a for a in value if not (isinstance(a.obj, Model) and a.obj.wraps))
+            kinds = {kind for kind, wrapper in BY_KIND.items() if wrapper.child == attr}
+            frame.env[path] = tuple(
+                a for a in value if not (isinstance(a.obj, Model) and any(w.kind in kinds for w in a.obj.wraps))
+            )
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -198,6 +207,24 @@ def asks_inside(frame: Frame, name: str, prefix: object) -> bool:
     )
 
 
+def asks_for_path(frame: Frame, name: str, size: str) -> bool:
+    """``if "module.student.backbone." in key`` before ``key[7:]``: a path was looked for that begins with what is cut.
+
+    ``"module." in key`` alone does not say that the key starts so.
+    """
+    if not size.isdigit():
+        return False
+    wrappers = tuple(w.prefix for w in BY_KIND.values())
+    for test in frame.tests:
+        part = test.expr
+        if test.truth and isinstance(part, t.Compare) and part.ops[0][0] == "in" and t.dotted(part.ops[0][1]) == name:
+            text = part.left.value if isinstance(part.left, t.Const) else None
+            cut = f"{text}."[: int(size)]
+            if isinstance(text, str) and cut.endswith(".") and text not in wrappers and f"{text}." not in wrappers:
+                return True
+    return False
+
+
 def _anchors(test: t.Expr, truth: bool, name: str) -> bool:
     if isinstance(test, t.Not):
         return _anchors(test.value, not truth, name)
@@ -230,14 +257,17 @@ _SHAPE_WORDS = frozenset({"shape", "size", "numel", "ndim", "dim", "nelement"})
 
 def compares_shapes(frame: Frame) -> bool:
     """Has some test on this path compared shapes, or asked a function that by its name does?"""
-    for test in frame.tests:
-        for node in t.walk(test.expr):
-            if isinstance(node, t.Attr) and node.attr in _SHAPE_WORDS:
+    return any(asks_shapes(test.expr) for test in frame.tests)
+
+
+def asks_shapes(test: t.Expr) -> bool:
+    for node in t.walk(test):
+        if isinstance(node, t.Attr) and node.attr in _SHAPE_WORDS:
+            return True
+        if isinstance(node, t.Call):
+            name = t.last_name(node.func).lower()
+            if any(word in name for word in ("shape", "size", "match", "compatible", "same")):
                 return True
-            if isinstance(node, t.Call):
-                name = t.last_name(node.func).lower()
-                if any(word in name for word in ("shape", "size", "match", "compatible", "same")):
-                    return True
-            if isinstance(node, t.Name) and any(w in node.id.lower() for w in ("shape", "size_match", "mismatch")):
-                return True
+        if isinstance(node, t.Name) and any(w in node.id.lower() for w in ("shape", "size_match", "mismatch")):
+            return True
     return False

@@ -19,6 +19,7 @@ from modelint.lint.usage import Usage
 from modelint.lint.values import (
     UNKNOWN,
     Checkpoint,
+    Conds,
     DictVal,
     Entry,
     Inst,
@@ -125,14 +126,24 @@ class Interpreter:
     def call(self, frame: Frame, node: t.Call) -> Value:
         return calls.call(self, frame, node)
 
-    def bears(self, model: Model) -> bool | None:
+    def bears(self, model: Model, *, buffers: bool = True) -> bool | None:
         """Does this module hold weights?"""
         if model.bears is not None or model.cls is None:
             return model.bears
         path, _, name = model.cls.rpartition(":")
         file = self.project.file(path) if path else None
         ref = file.top(name) if file else None
-        return self.project.bears(ref) if isinstance(ref, ClassRef) else None
+        return self.project.bears(ref, buffers=buffers) if isinstance(ref, ClassRef) else None
+
+    def definition(self, frame: Frame, func: t.Expr) -> t.Def | None:
+        """The function or method of the project that ``func`` names."""
+        if isinstance(func, t.Attr) and isinstance(func.value, t.Name) and frame.cls is not None:
+            found = self.project.method(frame.cls, func.attr) if func.value.id == frame.self_name else None
+            return found[1] if found else None
+        ref = frame.file.resolve(t.dotted(func) or "")
+        file = self.project.file(ref.path) if isinstance(ref, FuncRef) else None
+        node = file.node(ref) if file is not None and isinstance(ref, FuncRef) else None
+        return node if isinstance(node, t.Def) else None
 
     def element(self, value: Value, text: str = "") -> Value:
         """What iterating ``value`` gives."""
@@ -187,8 +198,8 @@ class Interpreter:
     def key_method(self, frame: Frame, key: Key, node: t.Call, name: str, args: calls.Args) -> Value:
         return keys.key_method(self, frame, key, node, name, args)
 
-    def key_sliced(self, frame: Frame, key: Key, expr: t.Sub) -> Value:
-        return keys.key_sliced(self, frame, key, expr)
+    def key_sliced(self, frame: Frame, key: Key, expr: t.Sub, conds: Conds) -> Value:
+        return keys.key_sliced(self, frame, key, expr, conds)
 
     def key_split(self, frame: Frame, obj: Opaque, expr: t.Sub) -> Value:
         base = self.peek(frame, expr.value)
@@ -256,7 +267,9 @@ class Interpreter:
             if isinstance(alt.obj, Key) and alt.obj.rewritten and alt.obj.rewritten[1] != "slice" and expr.op == "+":
                 return just(alt.obj)
             if isinstance(alt.obj, Key) and expr.op == "+":
-                return just(alt.obj._replace(rewritten=(frame.place(expr), "rename", "", True)))
+                begun = isinstance(expr.left, t.Const)  # from here on it starts with what was put before it
+                renamed = alt.obj._replace(rewritten=(frame.place(expr), "rename", "", True))
+                return just(renamed._replace(anchored=renamed.anchored or begun))
         return UNKNOWN
 
     # --- statements, files -------------------------------------------------------------------------------------------

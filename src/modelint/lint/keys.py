@@ -13,6 +13,7 @@ from modelint.lint.values import (
     UNKNOWN,
     Alt,
     Checkpoint,
+    Conds,
     DictVal,
     Entry,
     Key,
@@ -24,7 +25,9 @@ from modelint.lint.values import (
     Value,
     join,
     just,
+    under,
 )
+from modelint.lint.wrappers import BY_KIND
 from modelint.rule import Place
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ RENAMES_KEY = re.compile(
 )
 _FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|params|(^|_)sd$|_dict$|init", re.IGNORECASE)
 _PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
+#: Infixes that a framework puts in the middle of keys, and that no module is called by: they go wherever they stand.
+RESERVED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
 def literal(expr: t.Expr | None) -> object:
@@ -49,7 +54,9 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     at = frame.place(node)
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
     guarded = guarded or frame.file.wraps_child
-    guarded = guarded or (name == "replace" and guards.asks_inside(frame, key.name, literal(args.expr(0))))
+    if name == "replace":
+        guarded = guarded or literal(args.expr(0)) in RESERVED
+        guarded = guarded or guards.asks_inside(frame, key.name, literal(args.expr(0)))
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
         if (
@@ -78,8 +85,8 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     return UNKNOWN
 
 
-def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub) -> Value:
-    """``k[7:]`` and ``k[len("module."):]``."""
+def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub, conds: Conds) -> Value:
+    """``k[7:]`` and ``k[len("module."):]``, of a key that holds under ``conds``."""
     cut = expr.index
     if not isinstance(cut, t.Slice) or cut.upper is not None or cut.lower is None:
         return UNKNOWN
@@ -92,7 +99,17 @@ def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub) -> Value:
     if size is None:
         return UNKNOWN
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
+    # ``if not k.startswith(p): k = p + k`` before: here the key is one that was found to start so
+    guarded = guarded or any(truth and text.startswith(f"{key.name}.startswith(") for text, truth in conds)
+    guarded = guarded or guards.asks_for_path(frame, key.name, size) or _prefixed(under(key.of, frame.path), size)
     return just(key._replace(rewritten=(frame.place(expr), "slice", size, guarded)))
+
+
+def _prefixed(of: Value, size: str) -> bool:
+    """Are these the keys of a model that is wrapped here, with a prefix of that size?"""
+    models = [a.obj.model for a in of if isinstance(a.obj, StateDict) and a.obj.model is not None]
+    prefixes = {"".join(BY_KIND[w.kind].prefix for w in model.wraps) for model in models}
+    return {str(len(prefix)) for prefix in prefixes} == {size}
 
 
 def key_split(it: Interpreter, frame: Frame, obj: Opaque, expr: t.Sub, keys: Value) -> Value:
@@ -219,7 +236,9 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
         it.direct_write(frame, target, stmt)
         return
     test = name_test(it, frame) if keys else None
-    if test is not None and (guards.compares_shapes(frame) or it.frame_is_protocol(frame)):
+    if test is not None and (
+        guards.compares_shapes(frame) or it.frame_is_protocol(frame) or _loop_compares_shapes(it, frame)
+    ):
         test = None
     name = index[0].obj.value if len(index) == 1 and isinstance(index[0].obj, Literal) else None
     out: list[Alt] = []
@@ -260,6 +279,14 @@ def store(it: Interpreter, frame: Frame, target: t.Sub, value: Value, stmt: t.No
         frame.env[path] = tuple(out)
 
 
+def _loop_compares_shapes(it: Interpreter, frame: Frame) -> bool:
+    """Does the loop around this point look at shapes somewhere: does it mend what does not fit?"""
+    if not frame.loops:
+        return False
+    loop = it.loop_starts[frame.loops[-1]][0]
+    return any(isinstance(node, t.If) and guards.asks_shapes(node.test) for node in t.walk(loop.body))
+
+
 def _told(it: Interpreter, frame: Frame, at: Place) -> None:
     """Note a merge whose own function says what it merged."""
     if it.usage(frame).reports_keys(t.Other(at.node)):
@@ -285,6 +312,14 @@ def _unused_write(it: Interpreter, frame: Frame, path: str, state: StateDict, at
 def removed(it: Interpreter, frame: Frame, path: str, base: Value, index: Value, at: Place) -> None:
     """``del d[key]`` and ``d.pop(key)``: entries dropped for their name, or, later, for their shape."""
     keys = [a.obj for a in index if isinstance(a.obj, Key)]
+    name = index[0].obj.value if len(index) == 1 and isinstance(index[0].obj, Literal) else None
+    if isinstance(name, str) and any(isinstance(a.obj, DictVal) for a in base):
+        frame.env[path] = tuple(
+            a._replace(obj=a.obj._replace(items=tuple(i for i in a.obj.items if i[0] != name)))
+            if isinstance(a.obj, DictVal)
+            else a
+            for a in base
+        )
     if not keys:
         return
     if guards.compares_shapes(frame):

@@ -8,6 +8,7 @@ from modelint.lint import known, saving
 from modelint.lint import tree as t
 from modelint.lint.facts import KeyFilter, Load, TorchLoad
 from modelint.lint.state import Frame
+from modelint.lint.usage import COMPARES
 from modelint.lint.values import (
     UNKNOWN,
     Checkpoint,
@@ -78,8 +79,11 @@ def load_state_dict(
     first = args.expr(0, "state_dict")
     piecemeal = isinstance(first, t.DictExpr) and len(first.items) == 1 and bool(frame.loops)
     empty = any(isinstance(a.obj, Checkpoint) and a.obj.empty_default for a in given)
-    if not reported and isinstance(first, t.Name) and it.usage(frame).returns(first.id):
-        reported = "logged"  # the caller sees what was merged
+    if not reported and isinstance(first, t.Name):
+        if it.usage(frame).returns(first.id):
+            reported = "logged"  # the caller sees what was merged
+        elif _compared_beside(it, frame, first.id):
+            reported = "logged"
     empty = empty and (t.render(first), True) not in frame.path
     if not (own and followed_protocol(frame)):
         fact = Load(at, text, is_model, strict, via_super, result, bool(reported), piecemeal, empty, merged, reported)
@@ -91,6 +95,15 @@ def load_state_dict(
             if isinstance(alt.obj, SelfRef | Inst) and own:
                 it.call_method(frame, alt.obj, "load_state_dict", args.pos, args.kw)
     return UNKNOWN
+
+
+def _compared_beside(it: Interpreter, frame: Frame, name: str) -> bool:
+    """``state, misses = self.match(...)``, and ``misses`` is shown: a helper of the project compared the keys."""
+    for call, shown in it.usage(frame).made_beside(name):
+        helper = it.definition(frame, call.func)
+        if shown and helper is not None and any(COMPARES.search(word) for word in helper.words):
+            return True
+    return False
 
 
 def followed_protocol(frame: Frame) -> bool:

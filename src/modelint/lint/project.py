@@ -30,7 +30,7 @@ class Project(Index):
         self._classes: dict[ClassRef, ClassInfo | None] = {}
         self._mro: dict[ClassRef, list[ClassInfo]] = {}
         self._is_module: dict[ClassRef, bool | None] = {}
-        self._bears: dict[ClassRef, bool | None] = {}
+        self._bears: dict[tuple[ClassRef, bool], bool | None] = {}
         #: Lowered methods, only as long as one file is at hand.
         self._defs_of: dict[ClassRef, list[t.Def]] = {}
         self._methods: dict[tuple[ClassRef, str, ClassRef | None], tuple[ClassInfo, t.Def] | None] = {}
@@ -129,20 +129,20 @@ class Project(Index):
             return True
         return False if base.dotted.split(".")[0] in sys.stdlib_module_names else None
 
-    def bears(self, ref: ClassRef) -> bool | None:
-        """Does an instance hold weights? False only where every part is known to hold none."""
-        if ref not in self._bears:
-            self._bears[ref] = None
-            self._bears[ref] = self._find_bears(ref)
-        return self._bears[ref]
+    def bears(self, ref: ClassRef, *, buffers: bool = True) -> bool | None:
+        """Does an instance hold weights (parameters, or buffers too)? False only where all is known to hold none."""
+        if (ref, buffers) not in self._bears:
+            self._bears[ref, buffers] = None
+            self._bears[ref, buffers] = self._find_bears(ref, buffers)
+        return self._bears[ref, buffers]
 
-    def _find_bears(self, ref: ClassRef) -> bool | None:
+    def _find_bears(self, ref: ClassRef, buffers: bool) -> bool | None:
         info, names = self.info(ref), self.names(ref.path)
         if info is None or names is None:
             return None
         open_ends = False
         for base in info.bases:
-            answer = self.bears(base) if isinstance(base, ClassRef) else self.ext_bears(base)
+            answer = self.bears(base, buffers=buffers) if isinstance(base, ClassRef) else self.ext_bears(base)
             if answer:
                 return True
             open_ends |= answer is None
@@ -151,15 +151,17 @@ class Project(Index):
                 if not isinstance(node, t.Call):
                     continue
                 name = t.dotted(node.func)
-                if name in ("self.register_parameter", "self.register_buffer"):
+                if name == "self.register_parameter" or (buffers and name == "self.register_buffer"):
                     return True
+                if name == "self.register_buffer":
+                    continue
                 target = names.resolve(name) if name and not name.startswith("self.") else None
                 if isinstance(target, ExtRef):
                     cls = known.torch_nn_class(target.dotted)
                     if target.dotted in known.PARAMETER or cls in known.BEARING:
                         return True
                 elif isinstance(target, ClassRef) and self.is_module(target) is not False:
-                    answer = self.bears(target)
+                    answer = self.bears(target, buffers=buffers)
                     if answer:
                         return True
                     open_ends |= answer is None

@@ -13,6 +13,7 @@ from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
     Alt,
+    Checkpoint,
     DictVal,
     Entry,
     Inst,
@@ -87,19 +88,26 @@ def layers(it: Interpreter, frame: Frame | None, state: StateDict) -> tuple[Laye
 
 
 def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *, pickles: bool) -> Value:
-    """Emit what a save writes: the state dicts in it, the whole modules, and what torch.load will refuse."""
+    """Emit what a save writes: the state dicts in it, the whole modules, and what torch.load will refuse.
+
+    Of a value that may be one dict or another, tensors of one say nothing about what else is in the other.
+    """
     states: list[SavedState] = []
     modules = _modules_inside(it, frame, node)
     unsafe: list[Unsafe] = []
+    carrying: set[Alt] = set()
+    refused: set[Alt] = set()
     at = frame.place(node)
-    stack: list[tuple[str | None, Value, int]] = [(None, under(value, frame.path), 0)]
+    stack: list[tuple[str | None, Value, int, Alt]] = [(None, (a,), 0, a) for a in under(value, frame.path)]
     while stack:
-        key, held, depth = stack.pop()
+        key, held, depth, whole = stack.pop()
         for alt in held:
             obj = alt.obj
             if isinstance(obj, Entry):
                 source = [a.obj for a in obj.of if isinstance(a.obj, StateDict)]
                 obj = source[0] if source and depth else obj
+            if depth and isinstance(obj, Checkpoint | Entry):
+                carrying.add(whole)
             if isinstance(obj, StateDict):
                 found = SavedState(obj.place, obj.path, layers(it, frame, obj), bool(alt.conds))
                 if found not in states:
@@ -112,12 +120,13 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
             elif isinstance(obj, Opaque) and (obj.kind in _UNSAFE_KINDS or obj.kind in ("numpy", "optimizer")):
                 kind = {"numpy": obj.detail, "optimizer": "an optimizer object"}.get(obj.kind, obj.kind)
                 unsafe.append(Unsafe(kind, key, obj.place))
+                refused.add(whole)
             elif isinstance(obj, Inst) and depth:
                 unsafe.append(Unsafe(f"a {obj.cls.name} object", key, None))
             elif isinstance(obj, DictVal) and depth < 5:
-                stack.extend((k or key, under(v, frame.path), depth + 1) for k, v in obj.items)
+                stack.extend((k or key, under(v, frame.path), depth + 1, whole) for k, v in obj.items)
             elif isinstance(obj, ListVal) and depth < 5:
-                stack.extend((key, under(v, frame.path), depth + 1) for v in obj.elts)
+                stack.extend((key, under(v, frame.path), depth + 1, whole) for v in obj.elts)
     bare = {s.place for s in states if not s.layers}
     states = [s._replace(conditional=s.conditional or s.place in bare) for s in states]
     if states or modules or unsafe:
@@ -125,9 +134,9 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
         distributed = (
             "init_process_group" in frame.file.source.text or "DistributedDataParallel" in frame.file.source.text
         )
-        it.emit(
-            Save(at, sink, pickles, tuple(states), tuple(modules), tuple(dict.fromkeys(unsafe)), guarded, distributed)
-        )
+        carried = not carrying.isdisjoint(refused)
+        unloadable = tuple(dict.fromkeys(unsafe))
+        it.emit(Save(at, sink, pickles, tuple(states), tuple(modules), unloadable, guarded, distributed, carried))
     return UNKNOWN
 
 
@@ -152,7 +161,7 @@ def _modules_inside(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedMo
         return []
     return [
         SavedModule(text[len(path) + 1 : -1].strip("'\""), None)
-        for text in sorted(it.usage(frame).used_as_module())
+        for text in sorted(it.usage(frame).used_as_module() - it.usage(frame).replaced(path))
         if text.startswith(path + "[") and text.endswith("]")
     ]
 

@@ -115,12 +115,12 @@ class Frame:
         self.env[path] = value
 
 
-def join_envs(left: Env, right: Env, then: Conds = NO_CONDS, other: Conds = NO_CONDS) -> Env:
+def join_envs(left: Env, right: Env, then: Conds = NO_CONDS, other: Conds = NO_CONDS, *, settled: bool = False) -> Env:
     """The environment after two branches meet."""
     if left == right:
         return left
     out: Env = {}
     for path in {**left, **right}:
         a, b = left.get(path, UNKNOWN), right.get(path, UNKNOWN)
-        out[path] = join_branches(a, b, then, other) if then or other else join(a, b)
+        out[path] = join_branches(a, b, then, other, settled=settled) if then or other else join(a, b)
     return out

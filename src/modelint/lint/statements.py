@@ -216,7 +216,8 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
     ends = {truth: (ok, shift_env(end, it.age - at), at) for truth, (ok, end, at) in ends.items()}
     reached = {truth for truth, end in ends.items() if end[0]}
     if reached == {True, False}:
-        frame.env = join_envs(ends[True][1], ends[False][1], then[True], then[False])
+        settled = not frame.loops or _is_setting(stmt.test)
+        frame.env = join_envs(ends[True][1], ends[False][1], then[True], then[False], settled=settled)
         return True
     if not reached:
         frame.env = env
@@ -229,6 +230,11 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
         raises = isinstance(bodies[not truth][-1], t.Raise)
         frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt), asserted=raises))
     return True
+
+
+def _is_setting(test: t.Expr) -> bool:
+    """``args.distributed``, ``self.distributed``: the same in every round of a loop."""
+    return isinstance(test, t.Attr) or (isinstance(test, t.Not) and _is_setting(test.value))
 
 
 def _loop(it: Interpreter, frame: Frame, stmt: t.For | t.While) -> bool:

@@ -6,7 +6,7 @@ first and the last line of the statement around it. ``# modelint: ignore-file[MD
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from modelint import catalogue
@@ -25,12 +25,15 @@ def apply(
     diagnostics: Iterable[Diagnostic],
     sources: Mapping[str, bytes] | Callable[[str], bytes | None],
     analysed: Iterable[str],
+    settled: Collection[str] | None = None,
 ) -> Applied:
     """Drop what a comment hides and add 901-903 about the comments of the files ``analysed``.
 
     ``diagnostics`` must be those of every rule, before any selection: else a comment for a rule that is not selected
     would count as unused. ``analysed`` are the files that were wholly looked at; ``sources`` is asked for these, and
-    for other files where a related line stands.
+    for other files where a related line stands. ``settled`` are those whose whole
+    project was looked at (None: all): in the others a comment may be needed for what only another file shows, so none
+    is called unused.
     """
     read = sources if callable(sources) else sources.get
     comments: dict[str, Comments] = {}
@@ -56,7 +59,7 @@ def apply(
 
     for path in dict.fromkeys(analysed):
         found = comments_of(path)
-        for diagnostic in _about(path, found, used):
+        for diagnostic in _about(path, found, used, settled=settled is None or path in settled):
             hidden = any(
                 diagnostic.code in each.codes for each in _fitting(found, diagnostic.span.line, diagnostic.code)
             )
@@ -89,18 +92,18 @@ def _fitting(comments: Comments, line: int, code: str) -> list[Directive]:
     ]
 
 
-def _about(path: str, comments: Comments, used: _Used) -> Iterable[Diagnostic]:
-    """What is wrong with the comments of one file."""
+def _about(path: str, comments: Comments, used: _Used, *, settled: bool) -> Iterable[Diagnostic]:
+    """What is wrong with the comments of one file; ``settled``: a comment that hid nothing is known to be unused."""
     if not comments.whole:
         return
     for directive in comments.directives:
         hid = used.codes(path, directive)
-        if directive.bare:
+        if directive.bare and (hid or settled or not directive.everything):
             yield _bare(path, directive, hid)
         for code, span in directive.codes.items():
             if code not in catalogue.codes():
                 yield _unknown(path, code, span)
-            elif code not in hid and not code.startswith("MDL9"):
+            elif settled and code not in hid and not code.startswith("MDL9"):
                 # Of one code the whole comment goes, of several the code alone.
                 yield _unused(path, directive, code, span if len(directive.codes) > 1 else directive.span)
 

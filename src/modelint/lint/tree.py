@@ -129,7 +129,7 @@ class IfExp(Expr):
     test: Expr
     body: Expr
     orelse: Expr
-    unwraps: list[frozenset[str]] | None = None
+    unwraps: list[frozenset[tuple[str, str]]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -189,7 +189,7 @@ class If(Stmt):
     body: list[Stmt]
     orelse: list[Stmt]
     #: What ``guards.unwrapped_paths`` says of the two arms, once asked.
-    unwraps: list[frozenset[str]] | None = None
+    unwraps: list[frozenset[tuple[str, str]]] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -13,11 +13,13 @@ _LOGS = re.compile(
     re.IGNORECASE,
 )
 _MISSING = re.compile(
-    r"missing|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
+    r"missing|missed|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
     r"|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|extra_keys|lost_keys|ignored_keys"
-    r"|not in model|not_in_model",
+    r"|not in model|not_in_model|(load|param|weight|layer|key|tensor)[^%{]*(%d|\{[^}]*\}) ?(/|of) ?(%d|\{)",
     re.IGNORECASE,
 )
+#: A helper that names what it found so compares keys.
+COMPARES = _MISSING
 _DICTS = re.compile(r"dict|ckpt|checkpoint|weight|param|csd|keys|pretrain|state", re.IGNORECASE)
 _CHECKER = re.compile(
     r"(missing|unexpected|mismatch|differ|diff_|compare|check|report|verify|validate)\w*(key|load|state|weight)"
@@ -83,6 +85,26 @@ class Usage:
                             self._assigned.setdefault(target.id, []).append(node.value)
         return self._assigned.get(name, [])
 
+    def made_beside(self, name: str) -> list[tuple[t.Call, list[str]]]:
+        """The calls whose results are unpacked into ``name`` and other names, with those that a log shows."""
+        out: list[tuple[t.Call, list[str]]] = []
+        for node in t.walk(self.body):
+            if not isinstance(node, t.Assign) or not isinstance(node.value, t.Call):
+                continue
+            for target in node.targets:
+                names = [e.id for e in target.elts if isinstance(e, t.Name)] if isinstance(target, t.Seq) else []
+                if name in names:
+                    out.append((node.value, [other for other in names if other != name and self._logged(other)]))
+        return out
+
+    def _logged(self, name: str) -> bool:
+        return any(
+            isinstance(node, t.Call)
+            and is_log(node)
+            and any(isinstance(n, t.Name) and n.id == name for n in t.walk(node))
+            for node in t.walk(self.body)
+        )
+
     def returns(self, name: str) -> bool:
         """Is ``name`` handed to the caller, alone or in a tuple?"""
         for node in t.walk(self.body):
@@ -108,7 +130,7 @@ class Usage:
         "refused" where it raises, "logged" where it tells, "" where it does neither.
         """
         if load.n not in self._reports:
-            nodes = [node for part in _alongside(self.body, load.n) for node in t.walk(part)]
+            nodes = [node for part in alongside(self.body, load.n) for node in t.walk(part)]
             # the names that the load is given: counting one of them counts.
             given = frozenset(n.id for n in t.walk(load) if isinstance(n, t.Name))
             refused = any(_refuses(node) for node in nodes)
@@ -116,6 +138,17 @@ class Usage:
             told = by_hand or any(_reports(n, given) for n in nodes)
             self._reports[load.n] = "refused" if refused else "logged" if told else ""
         return self._reports[load.n]
+
+    def replaced(self, path: str) -> frozenset[str]:
+        """The items of the dict ``path`` that the body takes out, or replaces by a state dict, as texts."""
+        found: set[str] = set()
+        for node in t.walk(self.body):
+            state = isinstance(node, t.Assign) and "state_dict" in t.render(node.value)
+            if isinstance(node, t.Delete) or (isinstance(node, t.Assign) and state):
+                found.update(t.render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
+            elif isinstance(node, t.Call) and node.args and t.dotted(node.func) == f"{path}.pop":
+                found.add(f"{path}[{t.render(node.args[0].value)}]")
+        return frozenset(found)
 
     def used_as_module(self) -> frozenset[str]:
         """Access paths on which a method is called that only modules have."""
@@ -135,26 +168,32 @@ class Usage:
         return self._modules
 
 
+#: What is asked of an item, or done to its own tensor; any other read of an item hands it on.
+_ON_ITEMS = frozenset({"shape", "size", "numel", "dim", "ndim", "dtype", "device", "copy_", "data"})
+
+
 def _harmless(node: t.Node) -> list[t.Expr]:
     """The direct parts of a node from which a dict that stands there does not escape."""
     match node:
-        case t.Sub():
-            return [node.value]
+        case t.Attr(value=t.Sub() as item) if node.attr in _ON_ITEMS:
+            return [item.value]
         case t.Attr() if node.attr in ("items", "keys", "values", "get", "pop", "update"):
             return [node.value]
         case t.Compare():
             return [e for _, e in node.ops]
         case t.For() | t.For1():
             return [node.iter]
-        case t.Assign():
-            return list(node.targets)
+        case t.Assign() | t.Delete():
+            return [x.value if isinstance(x, t.Sub) else x for x in node.targets]
+        case t.AugAssign(target=t.Sub() as item):
+            return [item.value]
         case t.Call() if t.last_name(node.func) in ("len", "list", "sorted", "set"):
             return [a.value for a in node.args]
         case _:
             return []
 
 
-def _alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
+def alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
     """The statements that run along with node ``n``: all but the other arms of the ``if`` statements around it.
 
     Numbers go in source order, so a statement holds all numbers from its own up to that of the next one.
@@ -167,7 +206,7 @@ def _alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
             continue
         out.append(stmt.test)
         arm = stmt.orelse if stmt.orelse and n >= stmt.orelse[0].n else stmt.body
-        out.extend(_alongside(arm, n))
+        out.extend(alongside(arm, n))
     return out
 
 

@@ -210,8 +210,11 @@ def _dull(alt: Alt) -> int:
     return 1 if isinstance(obj, StateDict | DictVal | Checkpoint) else 3
 
 
-def join_branches(left: Value, right: Value, then: Conds, other: Conds) -> Value:
-    """Join after an ``if``: what only one branch gives holds only under that branch's conditions."""
+def join_branches(left: Value, right: Value, then: Conds, other: Conds, *, settled: bool = False) -> Value:
+    """Join after an ``if``: what only one branch gives holds only under that branch's conditions.
+
+    ``settled``: the test comes out the same each time, so what cannot hold in a branch does not come out of it.
+    """
     if left == right:
         return left
     out: list[Alt] = []
@@ -219,6 +222,8 @@ def join_branches(left: Value, right: Value, then: Conds, other: Conds) -> Value
         for alt in mine:
             if alt in theirs:
                 kept = alt
+            elif settled and any((text, not truth) in conds for text, truth in alt.conds):
+                continue
             else:
                 merged = alt.conds | conds
                 kept = Alt(alt.obj, merged if len(merged) <= MOST_CONDS else alt.conds)

@@ -1,0 +1,80 @@
+"""How much two names of keys have in common."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from modelint.keys.fold import is_number
+
+Names = tuple[str, ...]
+#: Agreement with what is known of their modules, names in common, names in common at both ends. More is better.
+Score = tuple[int, int, int]
+
+_TOKEN = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*|\d+")
+
+
+def template(path: str, *, literal: bool = False) -> tuple[Names, tuple[str, ...]]:
+    """The names of a path with ``#`` for numbers, and the numbers; with ``literal`` numbers are names."""
+    parts = path.split(".")
+    if literal:
+        return tuple(parts), ()
+    return tuple("#" if is_number(part) else part for part in parts), tuple(filter(is_number, parts))
+
+
+def split_number(name: str) -> tuple[str, int | None]:
+    """``("layer", 12)`` of ``layer12``."""
+    stem = name.rstrip("0123456789")
+    number = name[len(stem) :]
+    return stem, int(number) if is_number(number) else None
+
+
+class Scores:
+    """Of pairs, growing with what is learned about the modules they stand in."""
+
+    def __init__(self) -> None:
+        #: Path of an old module -> paths of the new ones that pairs have put in its place.
+        self._moved: dict[Names, set[Names]] = {}
+
+    def of(self, before: Names, after: Names) -> Score:
+        return self._agreement(before, after), common(before, after), _ends(before, after)
+
+    def learn(self, before: Names, after: Names) -> None:
+        """A pair is sure: the modules on its way, from below as far as their names agree, went with it."""
+        for cut in range(1, min(len(before), len(after))):
+            self._moved.setdefault(before[:-cut], set()).add(after[:-cut])
+            if before[-cut - 1] != after[-cut - 1]:
+                break
+
+    def _agreement(self, before: Names, after: Names) -> int:
+        for length in range(len(before) - 1, 0, -1):
+            known = self._moved.get(before[:length])
+            if known:
+                return length if any(after[: len(path)] == path for path in known) else -length
+        return 0
+
+
+@cache
+def common(one: Names, other: Names) -> int:
+    """How many names they share, in the same order."""
+    row = [0] * (len(other) + 1)
+    for name in one:
+        diagonal = 0
+        for at, each in enumerate(other):
+            diagonal, row[at + 1] = row[at + 1], diagonal + 1 if name == each else max(row[at + 1], row[at])
+    return row[-1]
+
+
+def _ends(one: Names, other: Names) -> int:
+    most = min(len(one), len(other))
+    head = tail = 0
+    while head < most and one[head] == other[head]:
+        head += 1
+    while tail < most - head and one[-tail - 1] == other[-tail - 1]:
+        tail += 1
+    return head + tail
+
+
+def tokens(names: Names) -> frozenset[str]:
+    """The words and numbers in names."""
+    return frozenset(token.lower() for name in names for token in _TOKEN.findall(name))
