@@ -114,7 +114,8 @@ def test_a_conflict_without_git(project: Path, capsys: pytest.CaptureFixture[str
     code, out, _ = run(capsys, "lock")
     assert code == 0 and out.startswith("net: accepted: breaking"), out
     (step,) = (project / "model-manifests/net/steps").iterdir()
-    assert json.loads(step.read_text())["renames"] == {"tail.weight": "last.weight"}
+    assert json.loads(step.read_text())["class"] == "breaking"
+    assert run(capsys, "check", "--only", "layout")[0] == 0
 
 
 def test_a_manifest_of_a_newer_modelint_is_left_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -227,7 +227,7 @@ def _check(arguments: argparse.Namespace) -> int:
         say(_not_analysed(skipped))
     for line in (*(checked.layout.notes if checked.layout else ()), *checked.hint):
         say(line)
-    say(_summary(checked))
+    say(_summary(checked, arguments.only))
     counted = arguments.fail_on_unanalysed
     if any(skipped.internal for skipped in checked.outcome.not_analysed):
         return 2
@@ -290,11 +290,11 @@ def _progress() -> Progress | None:
     return progress.Bar(sys.stderr)
 
 
-def _summary(checked: Checked) -> str:
+def _summary(checked: Checked, only: str | None) -> str:
     """The last line: what was looked at, and what came of it."""
     outcome = checked.outcome
     models = "" if checked.layout is None else _models(checked.layout)
-    parts = [count(outcome.files, "file")] if outcome.files else [] if models else ["no Python files found"]
+    parts = [count(outcome.files, "file")] if outcome.files else []
     parts += [models] if models else []
     if outcome.diagnostics:
         counts = [
@@ -303,8 +303,12 @@ def _summary(checked: Checked) -> str:
             if (number := sum(each.severity == severity for each in outcome.diagnostics))
         ]
         parts.append(", ".join(counts))
-    elif outcome.files or models:
+    elif parts:
         parts.append("nothing to report")
+    elif only == "layout":
+        parts.append("no tracked model to look at")
+    else:
+        parts.append("no Python files found")
     if outcome.not_analysed:
         parts.append(f"{len(outcome.not_analysed)} not analysed")
     if checked.untracked:

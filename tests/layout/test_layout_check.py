@@ -417,7 +417,7 @@ def test_paths_narrow_to_the_models_that_they_can_affect(locked: Shell) -> None:
     assert [each["model"] for each in locked.found("other.py")] == ["other"]
     assert [each["model"] for each in locked.found("model-manifests/net")] == ["net"]
     assert {each["model"] for each in locked.found("pyproject.toml")} == {"net", "other"}
-    assert locked.check("aside.py").last == "nothing to report"
+    assert locked.check("aside.py").last == "no tracked model to look at"
 
 
 def test_several_projects(locked: Shell, template: Path) -> None:

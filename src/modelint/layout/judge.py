@@ -34,7 +34,9 @@ def compare(declaration: Declaration, base: Manifest, built: Result, name: str =
     load = None
     if said is not None:
         misfits = (Misfit(each.key, _shape(each.old), _shape(each.new)) for each in said.reshaped)
-        load = Load(**{**said._asdict(), "reshaped": tuple(misfits)})
+        # Where the keys say it all, the words of torch say it again.
+        error = None if said.missing or said.unexpected or said.reshaped else said.error
+        load = Load(**{**said._asdict(), "reshaped": tuple(misfits), "error": error})
     return drifts.compare(declaration.shown, base.layout, built.layout, load)
 
 
