@@ -14,7 +14,7 @@ from modelint import files, selection
 from modelint.config import Configs
 from modelint.diagnostics import Diagnostic, NotAnalysed, Severity
 from modelint.lint.read import read_bytes
-from modelint.lint.triage import may_matter
+from modelint.lint.triage import MAY_DEFINE, may_matter
 from modelint.parallel import cores
 from modelint.picker import Picker
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 COMMENT_MARK = b"modelint:"
 
 
+#: A hint looks for models in so many files.
+_MOST_DEFINING = 40
 #: ``ast.PyCF_ONLY_AST``: ``ast`` itself is not imported on this path.
 _ONLY_AST = 0x400
 #: Above this the reader, which has caps, looks first.
@@ -75,6 +77,8 @@ class _Looked(NamedTuple):
     #: Those with suppression comments.
     commented: list[str]
     not_analysed: list[NotAnalysed]
+    #: The first of those that may define models, with their content.
+    defining: list[tuple[str, bytes]]
 
 
 def check(paths: list[str], options: Options) -> Checked:
@@ -94,18 +98,19 @@ def check(paths: list[str], options: Options) -> Checked:
         found = files.find(paths, cwd, configs)
     layer = selection.Layer(options.select, options.extend_select, options.ignore)
     picked = Picker(configs, layer, options.preview, options.fail_on)
-    linted = _check_files(found, configs, options, picked, cwd, overlay)
-    if options.only == "lint" or options.stdin is not None:
-        return linted
-    return _with_models(linted, found, paths, configs, options, picked)
-
-
-def _check_files(
-    found: files.Found, configs: Configs, options: Options, picked: Picker, cwd: str, overlay: dict[str, bytes]
-) -> Checked:
     for target in found.targets:
         configs.of_file(target.path)  # an error in any configuration is said, whatever the files hold
     looked = _look(found.targets, overlay)
+    linted = _check_files(found, looked, options, picked, cwd, overlay)
+    if options.only == "lint" or options.stdin is not None:
+        return linted
+    named = [target.path for target in found.targets]
+    return _with_models(linted, named, looked.defining, paths, configs, options, picked)
+
+
+def _check_files(
+    found: files.Found, looked: _Looked, options: Options, picked: Picker, cwd: str, overlay: dict[str, bytes]
+) -> Checked:
     diagnostics, wide, not_analysed = _lint(looked, overlay, options)
     not_analysed = [*found.not_analysed, *looked.not_analysed, *not_analysed]
     if looked.commented or diagnostics:
@@ -126,7 +131,13 @@ def _check_files(
 
 
 def _with_models(
-    linted: Checked, found: files.Found, paths: list[str], configs: Configs, options: Options, picked: Picker
+    linted: Checked,
+    named: list[str],
+    defining: list[tuple[str, bytes]],
+    paths: list[str],
+    configs: Configs,
+    options: Options,
+    picked: Picker,
 ) -> Checked:
     """With what is to be said of tracked models. Comments in the source do not hide it: it is accepted by `lock`."""
     from modelint import cache, tracked
@@ -149,20 +160,18 @@ def _with_models(
     failed = linted.failed or any(picked.fails_in(folder, each.severity) for folder, each in reported)
     diagnostics = [*linted.outcome.diagnostics, *(_shown(each, cwd) for _, each in reported)]
     diagnostics.sort(key=lambda each: (each.path, each.span.line, each.span.column, each.code))
-    read = _reader({})
     untracked, hint = 0, []
     if run.models:
-        named = [target.path for target in found.targets]
-        untracked = tracked.untracked(run, named if options.hook else tracked.changed_files(cwd), read)
+        untracked = tracked.untracked(run, named if options.hook else tracked.changed_files(cwd), _reader({}))
     elif looked.unconfigured:
-        hint = tracked.hint((target.path for target in found.targets), read, cwd)
+        hint = tracked.hint(defining, cwd)
     outcome = linted.outcome._replace(diagnostics=diagnostics, models=run.models)
     return Checked(outcome, failed, run, untracked, hint)
 
 
 def _look(targets: list[files.Target], overlay: dict[str, bytes]) -> _Looked:
     """Read each file once, and keep those that can matter."""
-    looked = _Looked([], [], [])
+    looked = _Looked([], [], [], [])
     for target in targets:
         data = overlay.get(target.path)
         read = read_bytes(target.path) if data is None else data
@@ -173,6 +182,8 @@ def _look(targets: list[files.Target], overlay: dict[str, bytes]) -> _Looked:
         else:
             if may_matter(read):
                 looked.candidates.append(target)
+                if len(looked.defining) < _MOST_DEFINING and MAY_DEFINE.search(read):
+                    looked.defining.append((target.path, read))
             elif (problem := _unparsable(target.path, read)) is not None:
                 looked.not_analysed.append(problem)
                 continue

@@ -225,8 +225,10 @@ def _check(arguments: argparse.Namespace) -> int:
         close_stdout()  # what was found decides the exit code, read or not
     for skipped in checked.outcome.not_analysed:
         say(_not_analysed(skipped))
+    from modelint.report.escape import shown
+
     for line in (*(checked.layout.notes if checked.layout else ()), *checked.hint):
-        say(line)
+        say(shown(line))
     say(_summary(checked, arguments.only))
     counted = arguments.fail_on_unanalysed
     if any(skipped.internal for skipped in checked.outcome.not_analysed):

@@ -122,12 +122,12 @@ def _said(locked: Locked, *, dry: bool) -> list[str]:
         return [f"{name}: unchanged"]
     if locked.outcome == "missed":
         return [f"{name}: not looked at: {shown(locked.notes[0])}", *(f"  {shown(note)}" for note in locked.notes[1:])]
-    lines = [_difference(each) for each in locked.diagnostics]
+    lines = [*map(_difference, locked.diagnostics), *(f"  note: {shown(each)}" for each in locked.notes)]
     if locked.outcome == "failed":
         return [f"{name}: could not be built; its manifest stays as it is", *lines]
     keys = 0 if locked.layout is None else len(locked.layout.keys.specs)
     if locked.outcome == "new":
-        return [f"{name}: {'would be' if dry else ''} new, {count(keys, 'key')} in {manifest}".replace("  ", " ")]
+        return [f"{name}: {'would be new' if dry else 'new'}, {count(keys, 'key')} in {manifest}", *lines]
     classes = {each.drift.cls for each in locked.diagnostics if each.drift is not None}
     worst = next((each for each in ("breaking", "silent", "safe") if each in classes), "safe")
     verb = "to accept" if dry else "accepted"

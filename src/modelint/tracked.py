@@ -6,12 +6,12 @@ On the path of a hook with nothing to say.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelint import catalogue, projects, selection
 from modelint.config import Config, Configs
+from modelint.lint.triage import MAY_DEFINE
 
 if TYPE_CHECKING:
     from modelint.layout.building import Progress
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 #: The codes of this engine.
 PREFIX = "MDL7"
-#: A hint names at most so many models, and looks for them in at most so many files.
-_MOST_MODELS, _MOST_FILES = 3, 40
+#: A hint names at most so many models.
+_MOST_MODELS = 3
 _TESTS = frozenset({"test", "tests", "testing"})
-#: A file whose bytes lack this has no class whose base is written as a module.
-MAY_DEFINE = re.compile(rb"^class\s+\w+\s*\([^)]*\b(?:\w*Module|PreTrainedModel)\b", re.MULTILINE)
 
 
 class Wanted(NamedTuple):
@@ -94,7 +92,17 @@ def changed_files(cwd: str) -> list[str]:
     """The Python files that differ from the last commit, and those that git does not know yet."""
     import subprocess
 
-    command = ["git", "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", ":(glob)**/*.py"]
+    command = [
+        "git",
+        "--no-optional-locks",
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        "--",
+        ":(glob)**/*.py",
+    ]
     try:
         top = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=cwd, capture_output=True, check=True).stdout
         listed = subprocess.run(command, cwd=cwd, capture_output=True, check=True).stdout
@@ -106,17 +114,11 @@ def changed_files(cwd: str) -> list[str]:
     ]
 
 
-def hint(paths: Iterable[str], read: Callable[[str], bytes | None], cwd: str) -> list[str]:
-    """The lines that would track the models that were seen; none where none were."""
+def hint(files: Iterable[tuple[str, bytes]], cwd: str) -> list[str]:
+    """The lines that would track the models that were seen in ``files``; none where none were."""
     from modelint.layout import discover
 
-    seen: list[tuple[str, bytes]] = []
-    for path in paths:
-        data = None if _is_test(path) else read(path)
-        if data is not None and MAY_DEFINE.search(data):
-            seen.append((path, data))
-            if len(seen) == _MOST_FILES:
-                break
+    seen = [(path, data) for path, data in files if not _is_test(path)]
     found = discover.candidates(seen, (cwd, os.path.join(cwd, "src")))[:_MOST_MODELS]
     if not found:
         return []

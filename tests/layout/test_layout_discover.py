@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelint.layout.discover import Candidate, candidates, model_name
-from modelint.tracked import MAY_DEFINE
+from modelint.lint.triage import MAY_DEFINE
 
 MODEL = b"""
 from dataclasses import dataclass

@@ -124,7 +124,7 @@ def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], opt
     if not options.dry:
         _write(files)
     outcome: Outcome = "accepted" if bases else "new"
-    return Locked(declaration, outcome, tuple(said), built.layout, tuple(files))
+    return Locked(declaration, outcome, tuple(said), built.layout, tuple(files), built.notes)
 
 
 def _bases(declaration: Declaration) -> list[_Base]:

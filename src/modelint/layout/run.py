@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from modelint.layout.traced import Failure, Result
 
 
+#: So many of the last lines of a model that failed are shown.
+_TAIL = 3
+
+
 class Options(NamedTuple):
     """What the command line says of the models."""
 
@@ -148,7 +152,11 @@ class _Run:
         self._say(declaration.folder, judge.manifest_unreadable(declaration, error))
 
     def _python(self, project: Project) -> str | None:
-        found = self._interpreters.find(project, self._verdicts[project.folder])
+        verdicts = self._verdicts[project.folder]
+        known = self._interpreters.known(project, verdicts)
+        if known is not None:
+            return known
+        found = self._interpreters.find(project, verdicts)
         if found.python is None:
             from modelint.layout.building import missing_words
 
@@ -174,6 +182,7 @@ class _Run:
             if isinstance(built, NotBuilt):
                 self._counts["missed"] += 1
                 self._miss(built, project)
+                self._verdicts[project.folder].remember("interpreter", None)  # the next run searches anew
             else:
                 self._judge(declaration, built)
 
@@ -194,8 +203,16 @@ class _Run:
         if not failed and not self._concerns(declaration, _both(uses, before)):
             return
         self._counts["failed" if failed else "built"] += 1
+        self._note(declaration, built, said)
         self._could_not_look |= failed and any(each.severity != "information" for each in said)
         self._say(declaration.folder, said)
+
+    def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
+        """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""
+        from modelint.layout.traced import Failure
+
+        words = built.tail[-_TAIL:] if isinstance(built, Failure) else built.notes if said else ()
+        self._notes.update(dict.fromkeys(f"{declaration.shown}: {each}" for each in words))
 
     def _concerns(self, declaration: Declaration, uses: Uses | None) -> bool:
         """Can one of the paths of the command line affect it? Where nobody knows: yes."""
@@ -207,9 +224,9 @@ class _Run:
 
     def _orphans(self, project: Project, declared: Sequence[Declaration]) -> None:
         folder = os.path.normpath(os.path.join(project.folder, project.settings.manifests))
-        names = {each.name for each in declared}
+        names = {each.name.lower() for each in declared}
         for path in _manifests(folder):
-            if os.path.basename(os.path.dirname(path)) not in names and self._is_asked_for(path):
+            if os.path.basename(os.path.dirname(path)).lower() not in names and self._is_asked_for(path):
                 from modelint.layout import judge
 
                 name = os.path.basename(os.path.dirname(path))
