@@ -43,7 +43,13 @@ from modelint.rule import DriftReport, LayoutRule
 
 def check(fact: KeyRemoved) -> Iterator[DriftReport]:
     drift = fact.drift
-    message = says(drift, f"{listed(drift.names)} {'is' if drift.total == 1 else 'are'} gone")
+    what = f"{listed(drift.names)} {'is' if drift.total == 1 else 'are'} gone"
+    if not drift.names:
+        what = "its load hooks no longer take the keys of the manifest"
+    if fact.undecided:
+        what += f", {listed(fact.added)} new, and nothing decides which became which"
+        drift = drift._replace(missing=())
+    message = says(drift, what)
     yield DriftReport(
         message, way_on(drift, "put it back", "drop the keys of old files in a load hook"), drift.severity
     )

@@ -41,20 +41,21 @@ Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments 
 from collections.abc import Iterator
 
 from modelint.layout.facts import KeyRenamed
-from modelint.layout.words import many, says, shortened, way_on
+from modelint.layout.words import also, many, says, shortened, way_on
 from modelint.rule import DriftReport, LayoutRule
 
 
 def check(fact: KeyRenamed) -> Iterator[DriftReport]:
     drift = fact.drift
-    if drift.cls == "breaking":
-        told = f"{many(len(fact.renames), 'missing key')} and {many(len(fact.renames), 'unexpected key')}"
-        drift = drift._replace(error=drift.error or told)
     what = f"{shortened(drift.old)} is now {shortened(drift.new)}"
     help = way_on(fact.drift, "revert the name", "rename the keys of old files in a load hook")
     if fact.certainty == "proposed" and not drift.hooks:
         help += " (the pair is proposed from names and shapes: check it)"
-    yield DriftReport(says(drift, what), help, drift.severity)
+    message = says(drift, what)
+    if drift.cls == "breaking" and drift.error is None:
+        told = f"{many(len(fact.renames), 'missing key')}, as many unexpected"
+        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){also(drift)}"
+    yield DriftReport(message, help, drift.severity)
 
 
 RULE = LayoutRule(

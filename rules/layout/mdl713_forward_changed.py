@@ -42,7 +42,9 @@ def check(fact: ForwardChanged) -> Iterator[DriftReport]:
     drift = fact.drift
     does = "calls its modules in another order" if fact.reordered else "changed"
     what = f"{fact.owner}.forward {does}"
-    if drift.names not in ((), ("",)):
+    if not fact.own:
+        what = f"{listed(drift.names)} ({fact.owner}) is called in another way"
+    elif drift.names not in ((), ("",)):
         what += f" ({listed(drift.names)})"
     yield DriftReport(meaning(drift, what, fact.traced, fact.training_only), way_on(drift, "revert it"), drift.severity)
 

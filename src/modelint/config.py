@@ -19,8 +19,8 @@ FILES = ("modelint.toml", "pyproject.toml")
 
 #: Tests load, break and compare state on purpose. By folder only: evaluation scripts are called test.py too.
 TEST_FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "tests/": ("MDL401", "MDL601"),
-    "test/": ("MDL401", "MDL601"),
+    "tests/": ("MDL401", "MDL402", "MDL601"),
+    "test/": ("MDL401", "MDL402", "MDL601"),
 }
 
 

@@ -18,6 +18,9 @@ from modelint.keys.table import KeyTable, TensorSpec
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
 _MOST_PAIRS = 10_000
 
+#: So many tensors of a unit tell what stands beside it.
+_MOST_TENSORS = 8
+
 #: Where a tensor stands in its unit: the numbers of its layer, and its name where the unit is a module.
 _Slot = tuple[tuple[str, ...], str]
 #: What partners have in common: the shapes, slot by slot.
@@ -45,6 +48,15 @@ class _Unit(NamedTuple):
     keys: Mapping[_Slot, str]
 
 
+class _Tables(NamedTuple):
+    """Both sides, and the names of the tensors of each module."""
+
+    old: KeyTable
+    new: KeyTable
+    old_leaves: Mapping[str, frozenset[str]]
+    new_leaves: Mapping[str, frozenset[str]]
+
+
 class _Grain(NamedTuple):
     """What units are made of."""
 
@@ -64,14 +76,15 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     came = {key: new.specs[key] for key in diff.missing if key not in other and _is_plain(new.specs[key], key)}
     renames: dict[str, str] = {}
     scores = Scores()
+    tables = _Tables(old, new, _leaves(old), _leaves(new))
     for grain in _GRAINS:
-        for before, after in _Matching(gone, came, old, new, grain, scores).pairs():
+        for before, after in _Matching(gone, came, tables, grain, scores).pairs():
             for slot, key in before.keys.items():
                 renames[key] = after.keys[slot]
                 del gone[key], came[after.keys[slot]]
     order = {key: at for at, key in enumerate(diff.unexpected)}
     ordered = {key: renames[key] for key in sorted(renames, key=order.__getitem__)}
-    return Renames(ordered, tuple(_ambiguous(gone, came, old, new, scores)))
+    return Renames(ordered, tuple(_ambiguous(gone, came, tables, scores)))
 
 
 def _is_plain(spec: TensorSpec, key: str) -> bool:
@@ -83,12 +96,16 @@ def _units(specs: Mapping[str, TensorSpec], table: KeyTable, grain: _Grain) -> d
     partial: set[str] = set()
     if grain.modules:
         partial = {key.rpartition(".")[0] for key in table.specs if key not in specs} | {""}
+    known: dict[str, tuple[Names, tuple[str, ...]]] = {}
     found: dict[Names, dict[_Slot, str]] = {}
     for key in specs:
         path, _, leaf = key.rpartition(".")
         if grain.modules and path in partial:
             continue
-        names, index = template(path if grain.modules else key, literal=grain.literal)
+        place = path if grain.modules else key
+        if place not in known:
+            known[place] = template(place, literal=grain.literal)
+        names, index = known[place]
         found.setdefault(names, {})[index, leaf if grain.modules else ""] = key
     units: dict[_Content, list[_Unit]] = {}
     for names, keys in found.items():
@@ -104,16 +121,14 @@ class _Matching:
         self,
         gone: Mapping[str, TensorSpec],
         came: Mapping[str, TensorSpec],
-        old: KeyTable,
-        new: KeyTable,
+        tables: _Tables,
         grain: _Grain,
         scores: Scores,
     ) -> None:
-        news = _units(came, new, grain)
-        olds = _units(gone, old, grain)
+        news = _units(came, tables.new, grain)
+        olds = _units(gone, tables.old, grain)
         self._buckets = [(units, news[content]) for content, units in olds.items() if content in news]
-        self._tables = old, new
-        self._leaves = _leaves(old), _leaves(new)
+        self._tables = tables
         self._grain = grain
         self._scores = scores
 
@@ -165,22 +180,23 @@ class _Matching:
         return found
 
     def _is_credible(self, before: _Unit, after: _Unit) -> bool:
-        one, other = next(iter(before.keys.values())), next(iter(after.keys.values()))
+        slot, one = next(iter(before.keys.items()))
+        other = after.keys[slot]
         if not self._grain.modules and self._is_torn(one, other):
             return False
-        return not any(_is_renumbered(key, after.keys[slot], *self._tables) for slot, key in before.keys.items())
+        return not _is_renumbered(before, after, self._tables.old, self._tables.new)
 
     def _is_torn(self, one: str, other: str) -> bool:
         """Whether the two modules, seen whole, are of two kinds: then one tensor of the same name tells nothing."""
         (path, _, leaf), (new_path, _, new_leaf) = one.rpartition("."), other.rpartition(".")
-        leaves, new_leaves = self._leaves[0][path], self._leaves[1][new_path]
+        tables = self._tables
+        leaves, new_leaves = tables.old_leaves[path], tables.new_leaves[new_path]
         if leaf != new_leaf:
             return False
         if leaves != new_leaves:
             return leaf in ("weight", "bias")
         return len(leaves) > 1 and not any(
-            _join(path, each) in self._tables[1].specs or _join(new_path, each) in self._tables[0].specs
-            for each in leaves
+            _join(path, each) in tables.new.specs or _join(new_path, each) in tables.old.specs for each in leaves
         )
 
 
@@ -209,11 +225,12 @@ def _whole_templates(olds: Iterable[_Unit], pairs: list[tuple[_Unit, _Unit]]) ->
     return [pair for pair in pairs if template(".".join(pair[0].names))[0] not in open_ones]
 
 
-def _is_renumbered(one: str, other: str, old: KeyTable, new: KeyTable) -> bool:
-    """Whether a number is all that changed somewhere (``layer1`` -> ``layer2``, ``0`` -> ``1``), and others like them
-    stand beside: these may all have been shifted.
+def _is_renumbered(before: _Unit, after: _Unit, old: KeyTable, new: KeyTable) -> bool:
+    """Whether a number is all that changed somewhere (``layer1`` -> ``layer2``, ``0`` -> ``1``), and others of the same
+    shapes stand beside: these may all have been shifted.
     """
-    olds, news = one.split("."), other.split(".")
+    pairs = [(key, after.keys[slot]) for slot, key in before.keys.items()][:_MOST_TENSORS]
+    olds, news = pairs[0][0].split("."), pairs[0][1].split(".")
     for at, (stem, number) in enumerate(map(split_number, olds)):
         for place in {at, at + len(news) - len(olds)} & set(range(len(news))):
             new_stem, new_number = split_number(news[place])
@@ -221,11 +238,24 @@ def _is_renumbered(one: str, other: str, old: KeyTable, new: KeyTable) -> bool:
                 continue
             if stem == "" and len(olds) != len(news):
                 continue  # numbers of other containers
-            beside = {number, new_number, *range(min(max(number, new_number) + 2, 64))}
-            for table, parts, here, own in ((old, olds, at, number), (new, news, place, new_number)):
-                paths = (".".join((*parts[:here], f"{stem}{each}", *parts[here + 1 :])) for each in beside - {own})
-                if any(path in table.specs for path in paths):
-                    return True
+            numbers = {number, new_number, *range(min(max(number, new_number) + 2, 64))}
+            if _is_beside([key for key, _ in pairs], at, stem, numbers - {number}, old) or _is_beside(
+                [key for _, key in pairs], place, stem, numbers - {new_number}, new
+            ):
+                return True
+    return False
+
+
+def _is_beside(keys: Sequence[str], at: int, stem: str, numbers: set[int], table: KeyTable) -> bool:
+    """Whether all of ``keys`` have their like at one of ``numbers``."""
+    split = [(key.split("."), table.specs[key].shape) for key in keys]
+    for number in numbers:
+        likes = (".".join((*parts[:at], f"{stem}{number}", *parts[at + 1 :])) for parts, _ in split)
+        if all(
+            like in table.specs and table.specs[like].shape == shape
+            for like, (_, shape) in zip(likes, split, strict=True)
+        ):
+            return True
     return False
 
 
@@ -240,12 +270,12 @@ def _ties(rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]) -> Iter
 
 
 def _ambiguous(
-    gone: dict[str, TensorSpec], came: dict[str, TensorSpec], old: KeyTable, new: KeyTable, scores: Scores
+    gone: dict[str, TensorSpec], came: dict[str, TensorSpec], tables: _Tables, scores: Scores
 ) -> Iterator[Ambiguous]:
     """What is left, and fits: rivals that are as good as each other."""
     for grain in _GRAINS[:2]:
-        news = _units(came, new, grain)
-        for content, olds in _units(gone, old, grain).items():
+        news = _units(came, tables.new, grain)
+        for content, olds in _units(gone, tables.old, grain).items():
             fitting = news.get(content, [])
             if not 0 < len(olds) * len(fitting) <= _MOST_PAIRS:
                 continue

@@ -33,8 +33,8 @@ class Cause:
         self.reshaped: list[Change] = []
         self.renamed: dict[str, str] = {}
         self.persistence: list[str] = []
-        #: Why keys that may be renamed are not said to be.
-        self.reasons: list[str] = []
+        #: Its keys fit each other, and nothing says which is which.
+        self.undecided = False
         #: What a strict load of an old file says of it; nothing: it loads.
         self.missing: list[str] = []
         self.unexpected: list[str] = []
@@ -82,10 +82,10 @@ def of_keys(old: Layout, new: Layout, diff: KeyDiff, found: Renames, load: Load)
     for rivals in found.ambiguous:
         symbol = owners.of_new_key(old, new, rivals.new[0], came)
         undecided |= dict.fromkeys((*rivals.old, *rivals.new), symbol)
-        at(symbol).reasons.append(rivals.why)
+        at(symbol).undecided = True
 
     for before, after in renames.items():
-        at(owners.of_rename(new, before, after)).renamed[before] = after
+        at(owners.of_rename(old, new, before, after)).renamed[before] = after
     for change in _reshaped(diff, load):
         at(owners.of_new_key(old, new, change.key, came)).reshaped.append(change)
     for key in dict.fromkeys((*diff.unexpected, *load.unexpected)):
@@ -103,7 +103,7 @@ def of_keys(old: Layout, new: Layout, diff: KeyDiff, found: Renames, load: Load)
 
 def _reshaped(diff: KeyDiff, load: Load) -> Iterable[Change]:
     known = {change.key: change for change in diff.reshaped}
-    more = (Change(key, TensorSpec(old, None), TensorSpec(new, None)) for key, old, new in load.reshaped)
+    more = (Change(key, TensorSpec("", old), TensorSpec("", new)) for key, old, new in load.reshaped)
     return (*known.values(), *(change for change in more if change.key not in known))
 
 

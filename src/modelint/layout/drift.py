@@ -20,6 +20,8 @@ from modelint.layout.layout import Constant, Layout
 from modelint.layout.meaning import Meaning
 from modelint.layout.meaning import compare as compare_meaning
 
+#: Not the attributes of a class, but what stands for it as a whole.
+_OF_CLASS = ("", "__init__", "forward")
 #: A dtype that changed in more places than these is one of the whole model.
 _FEW = 3
 
@@ -74,6 +76,10 @@ class _Facts:
                 for place in cause.places:
                     self._broken.setdefault(where(place), len(self.found))
             self.found.append(self._of_cause(cause))
+        if self._load.error is not None and not self._broken:
+            at = owners.symbol(self._new, "", "")
+            drift = Drifted(self._model, "breaking", "error", at, error=self._load.error)
+            self.found.append(facts.KeyRemoved(drift))
         for change in found.unpacked:
             drift = self._safe([change.key], self._at_key(change.key), _shape(change.old), _shape(change.new))
             self.found.append(facts.KeyReshaped(drift, unpacked=True))
@@ -144,7 +150,9 @@ class _Facts:
         if cause.renamed:
             olds, news = tuple(cause.renamed), tuple(cause.renamed.values())
             names = ", ".join(folded(olds)), ", ".join(folded(news))
-            drift = drift._replace(reasons=mismatched)
+            more = ((cause.added, "new"), (cause.removed, "gone"))
+            others = (f"{', '.join(folded(keys))} {word}" for keys, word in more if keys)
+            drift = drift._replace(reasons=(*others, *mismatched))
             return facts.KeyRenamed(_with(drift, olds, *names), cause.renamed)
         if cause.persistence:
             persistent = cause.persistence[0] in cause.added
@@ -153,24 +161,33 @@ class _Facts:
         if cause.reshaped:
             _, before, after = shapes[0]
             return facts.KeyReshaped(_with(drift, [change.key for change in cause.reshaped], before, after))
-        drift = drift._replace(reasons=tuple(dict.fromkeys(cause.reasons)))
         if cause.removed:
             spec = self._old.keys.specs.get(cause.removed[0])
-            return facts.KeyRemoved(_with(drift, cause.removed, spec and _spec(spec), None))
+            drift = _with(drift, cause.removed, spec and _spec(spec), None)
+            return facts.KeyRemoved(drift, folded(cause.added), cause.undecided)
         spec = self._new.keys.specs.get(cause.added[0])
         return facts.KeyAdded(_with(drift, cause.added, None, spec and _spec(spec)))
 
     def _say(self, fact: DriftFact, reason: str) -> None:
-        """Where keys break at the same place, or in the same class as a forward: a reason; else a fact of its own."""
-        place = where(fact.drift.at)
-        index = self._broken.get(place)
-        if index is None and place is not None and isinstance(fact, facts.ForwardChanged):
-            index = next((at for broken, at in self._broken.items() if broken and broken[0] == place[0]), None)
-        if index is None or place is None:
+        """Where keys break at the same place, or anywhere in a class that differs as a whole: a reason of that."""
+        index = self._cause_of(where(fact.drift.at))
+        if index is None:
             self.found.append(fact)
             return
         drift = self.found[index].drift
+        if isinstance(fact, facts.ForwardChanged) and not fact.own:
+            return  # of course: it has other tensors
         self.found[index] = self.found[index]._replace(drift=drift._replace(reasons=(*drift.reasons, reason)))
+
+    def _cause_of(self, place: Where) -> int | None:
+        if place in self._broken or place is None:
+            return self._broken.get(place)
+        cls, attribute = place
+        within = "" if attribute in _OF_CLASS else f"{attribute}."
+        return next(
+            (at for broken, at in self._broken.items() if broken and broken[0] == cls and broken[1].startswith(within)),
+            None,
+        )
 
     def _silent(self, keys: Sequence[str], at: Symbol, old: str | None, new: str | None) -> Drifted:
         return _with(Drifted(self._model, "silent", "error", at), keys, old, new)

@@ -16,11 +16,11 @@ Certainty = Literal["proved", "proposed"]
 
 
 class Misfit(NamedTuple):
-    """A key whose shape in the file is not that of the model, both as text."""
+    """A key whose shape in the file is not that of the model."""
 
     key: str
-    old: str
-    new: str
+    old: tuple[int, ...]
+    new: tuple[int, ...]
 
 
 class Load(NamedTuple):
@@ -89,6 +89,10 @@ class Drifted(NamedTuple):
 
 class KeyRemoved(NamedTuple):
     drift: Drifted
+    #: New keys of the same place, folded.
+    added: tuple[str, ...] = ()
+    #: These fit the old ones, and nothing says which is which.
+    undecided: bool = False
 
 
 class KeyAdded(NamedTuple):
@@ -145,6 +149,8 @@ class ForwardChanged(NamedTuple):
     owner: str
     #: It calls the same modules in another order, or for one another.
     reordered: bool
+    #: The class is not one of torch.
+    own: bool
     traced: bool
     training_only: bool
 

@@ -205,6 +205,11 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
+def _is_attribute(value: Any) -> bool:
+    scalars = value if isinstance(value, list) else (value,)
+    return all(each is None or isinstance(each, bool | int | float | str) for each in scalars)
+
+
 def _read_spec(value: Any, *names: str) -> TensorSpec:
     match value:
         case {"dtype": str(dtype), "shape": None, "kind": kind} if kind in _KINDS:
@@ -236,7 +241,7 @@ def _read_definition(value: Any, *names: str) -> Definition:
     attributes, slots = value.get("attributes", {}), value.get("names", [])
     if version is not None and type(version) is not int:
         wrong("version")
-    if not isinstance(attributes, dict):
+    if not isinstance(attributes, dict) or not all(map(_is_attribute, attributes.values())):
         wrong("attribute")
     if label not in _LABELS:
         wrong("label")

@@ -38,7 +38,7 @@ def of_module(layout: Layout, path: str) -> Symbol:
 
 
 def of_old_key(old: Layout, new: Layout, key: str, moved: Mapping[str, str]) -> Symbol:
-    """Where ``key`` of OLD was assigned: at the highest module that NEW has not, else at its own name."""
+    """Where ``key`` of OLD was assigned: at the highest module that NEW lacks or has replaced, else at its own name."""
     *path, attribute = key.split(".")
     here = there = ""
     for name in path:
@@ -46,28 +46,33 @@ def of_old_key(old: Layout, new: Layout, key: str, moved: Mapping[str, str]) -> 
         found = moved.get(here, _join(there, name))
         if found not in new.modules:
             return symbol(new, there, name)
+        if _is_replaced(old, new, here, found):
+            return of_module(new, found)
         there = found
     return symbol(new, there, attribute)
 
 
 def of_new_key(old: Layout, new: Layout, key: str, came: Mapping[str, str]) -> Symbol:
-    """Where ``key`` of NEW is assigned: at the highest module that OLD had not, else at its own name."""
+    """Where ``key`` of NEW is assigned: at the highest module that OLD lacks or had another for, else at its name."""
     *path, attribute = key.split(".")
     here = there = ""
     for name in path:
         parent, here = here, _join(here, name)
         there = came.get(here, _join(there, name))
-        if there not in old.modules:
+        if there not in old.modules or _is_replaced(old, new, there, here):
             return symbol(new, parent, name)
     return symbol(new, here, attribute)
 
 
-def of_rename(new: Layout, before: str, after: str) -> Symbol:
+def of_rename(old: Layout, new: Layout, before: str, after: str) -> Symbol:
     """Where the first name of ``after`` is assigned that ``before`` does not have there."""
     olds, news = before.split("."), after.split(".")
     at = 0
     while at < min(len(olds), len(news)) - 1 and olds[at] == news[at]:
         at += 1
+        path = ".".join(news[:at])
+        if _is_replaced(old, new, path, path):
+            return of_module(new, path)
     return symbol(new, ".".join(news[:at]), news[at])
 
 
@@ -84,6 +89,12 @@ def moved_modules(renames: Mapping[str, str]) -> dict[str, str]:
                 break
             moved[path] = ".".join(news)
     return moved
+
+
+def _is_replaced(old: Layout, new: Layout, before: str, after: str) -> bool:
+    """Whether a module of torch became one of the user, or the other way round: the place that says so counts."""
+    classes = class_at(old, before), class_at(new, after)
+    return None not in classes and len({str(cls).startswith("torch.") for cls in classes}) > 1
 
 
 def _join(path: str, name: str) -> str:

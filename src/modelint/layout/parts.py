@@ -65,7 +65,8 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         return facts.TypeChanged(drift, part.traced, part.training_only), words
     if kind == "attribute":
         return facts.HyperParameterChanged(drift, cls, attribute, part.traced, part.training_only), words
-    return facts.ForwardChanged(drift, cls, part.what == "order", part.traced, part.training_only), words
+    own = not (owners.class_at(layout, part.path) or "").startswith("torch.")
+    return facts.ForwardChanged(drift, cls, part.what == "order", own, part.traced, part.training_only), words
 
 
 def _kind(layout: Layout, part: Part) -> str:

@@ -1,7 +1,7 @@
 """Where drift stands in the source: the line that assigns an attribute, in the class that does, by ast.
 
-The nearest class of the project that assigns it counts, its project bases included; else the line of the nearest class
-of the project; else nothing is known, and the caller takes the model's declaration.
+The nearest class of the project counts: the line of it, or of its project bases, that assigns the attribute, else the
+line of the class (an attribute that is gone has no other). Without one the caller takes the model's declaration.
 """
 
 from __future__ import annotations
@@ -33,16 +33,12 @@ class Finder:
 
     def find(self, symbol: Symbol) -> Spot | None:
         """None: no class of the project is near."""
-        fallback: Spot | None = None
         for cls, attribute in symbol.owners:
-            if cls not in self._classes:
-                continue
-            for each in (cls, *self._classes[cls].bases):
-                found = self._in_class(each, attribute, symbol.below)
-                if found is not None:
-                    return found
-            fallback = fallback or self._header(cls)
-        return fallback
+            if cls in self._classes:
+                bases = (cls, *self._classes[cls].bases)
+                found = (self._in_class(each, attribute, symbol.below) for each in bases)
+                return next(filter(None, found), None) or self._header(cls)
+        return None
 
     def _in_class(self, cls: str, attribute: str, below: str) -> Spot | None:
         place = self._classes.get(cls)

@@ -33,9 +33,9 @@ def effect(drift: Drifted) -> str:
     if drift.cls != "breaking":
         return "an old checkpoint loads, and computes something else"
     if drift.error is not None:
-        return f"an old checkpoint does not load ({drift.error})"
+        return f"an old checkpoint does not load (the model's load hook raises {drift.error})"
     told = [
-        word if names == drift.names else f"{word} {listed(names)}"
+        f"{word} key{'s' * (drift.total > 1)}" if names == drift.names else f"{word} {listed(names)}"
         for word, names in (("missing", drift.missing), ("unexpected", drift.unexpected))
         if names
     ]

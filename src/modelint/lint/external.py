@@ -134,8 +134,10 @@ def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> 
         ):
             return UNKNOWN
     layer = Wrap(kind, frame.place(node))
+    if frame.conditional:
+        it.wrapped_under_condition.add(layer.place)
     wrapped = [
-        Alt(a.obj._replace(wraps=(layer, *_below(a.obj.wraps, layer, sure=not a.conds))[:4]), a.conds)
+        Alt(a.obj._replace(wraps=(layer, *_below(it, a.obj.wraps, layer))[:4]), a.conds)
         for a in inner
         if isinstance(a.obj, Model)
     ]
@@ -146,7 +148,7 @@ def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> 
     return just(Model(cls=cls, wraps=(layer,), place=frame.place(node)))
 
 
-def _below(wraps: tuple[Wrap, ...], layer: Wrap, *, sure: bool) -> tuple[Wrap, ...]:
+def _below(it: Interpreter, wraps: tuple[Wrap, ...], layer: Wrap) -> tuple[Wrap, ...]:
     """The wrappers that stay below a new one.
 
     Not the same one, met again in a loop; nor one for several devices put on under a condition (``n_gpu > 1``) where
@@ -155,8 +157,9 @@ def _below(wraps: tuple[Wrap, ...], layer: Wrap, *, sure: bool) -> tuple[Wrap, .
     if layer in wraps:
         return tuple(w for w in wraps if w != layer)
     parallel = ("dp", "ddp")
-    if not sure and layer.kind in parallel and wraps and wraps[0].kind in parallel:
-        return wraps[1:]
+    if wraps and wraps[0].kind in parallel and layer.kind in parallel:
+        both = {layer.place, wraps[0].place} <= it.wrapped_under_condition
+        return wraps[1:] if both else wraps
     return wraps
 
 

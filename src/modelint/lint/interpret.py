@@ -75,6 +75,7 @@ class Interpreter:
         self.loop_starts: dict[Place, tuple[t.For | t.While, int]] = {}
         #: State dicts that had items replaced.
         self.written: set[Place] = set()
+        self.wrapped_under_condition: set[Place] = set()
         #: Merges whose function reports what it merged.
         self.told: set[Place] = set()
         self._instances: dict[object, int] = {}

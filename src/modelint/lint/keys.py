@@ -41,6 +41,8 @@ RENAMES_KEY = re.compile(
 )
 _FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|params|(^|_)sd$|_dict$|init", re.IGNORECASE)
 _PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
+#: A setting under which models are wrapped: the keys of a model at hand have the prefix then.
+_PARALLEL = re.compile(r"^(?!not )[\w.]*(distributed|parallel|ddp|multi_?gpu|n_?gpus? > 1)\b", re.IGNORECASE)
 #: Infixes that a framework puts in the middle of keys, and that no module is called by: they go wherever they stand.
 RESERVED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
@@ -102,6 +104,7 @@ def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub, conds: Cond
     # ``if not k.startswith(p): k = p + k`` before: here the key is one that was found to start so
     guarded = guarded or any(truth and text.startswith(f"{key.name}.startswith(") for text, truth in conds)
     guarded = guarded or guards.asks_for_path(frame, key.name, size) or _prefixed(under(key.of, frame.path), size)
+    guarded = guarded or (_from_model(key.of) and any(truth and _PARALLEL.search(text) for text, truth in frame.path))
     return just(key._replace(rewritten=(frame.place(expr), "slice", size, guarded)))
 
 

@@ -54,6 +54,8 @@ def _handler(handler: t.Handler, *, tries_next: bool) -> str:
     for node in t.walk(list(handler.body)):
         if isinstance(node, t.Raise | t.Return) or (isinstance(node, t.Jump) and tries_next):
             return "gone"
+        if isinstance(node, t.Assert) and any(isinstance(n, t.Name) and n.id == handler.name for n in t.walk(node)):
+            return "gone"  # the error is the expected one, or it raises
         if isinstance(node, t.Call):
             name = t.last_name(node.func)
             if t.dotted(node.func) in ("sys.exit", "exit", "quit", "os._exit") or name in (

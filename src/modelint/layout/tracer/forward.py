@@ -11,10 +11,10 @@ import torch
 
 from . import leaves, source
 from .graph import Node, digest, finish
-from .patches import Patches, explicit_raise, in_assert, user_frame
+from .patches import Counts, Patches, explicit_raise, in_assert, user_frame
 from .scopes import OutOfTime, Path, Scope, Traced, combined, now
 from .signature import Signatures
-from .structure import shape, signature
+from .structure import bound, shape, signature
 from .values import STATE, TensorValue
 
 #: Seconds. Past them a module, or all that are left of a model, are known by their source alone.
@@ -29,7 +29,7 @@ class Description(NamedTuple):
 
 
 class Tracer:
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, counted: set[str] | None = None) -> None:
         self.model = model
         self.paths: dict[int, list[str]] = {}
         self.by_path: dict[str, Any] = {}
@@ -47,10 +47,14 @@ class Tracer:
                 parts = path.split(".") if path else []
                 for count in range(len(parts) + 1):
                     self.with_state.add(id(self.by_path[".".join(parts[:count])]))
-        self.signatures = Signatures()
+        self.signatures = Signatures(counted or set())
+        for module in self.by_path.values():
+            self.signatures.of(module)
         self.memo: dict[Any, Traced] = {}
-        #: By signature: evaluation and training traces of its calls.
-        self.traces: dict[bytes, list[tuple[Traced, Any]]] = {}
+        #: How the memo's keys came about, to make the same call again in training.
+        self.how: dict[Any, tuple[Any, ...]] = {}
+        #: By signature: the calls that count, those in evaluation and those in training.
+        self.traces: dict[bytes, dict[Any, Traced]] = {}
         self.training: dict[bytes, list[Traced]] = {}
         self.failed: set[bytes] = set()
         self.deadline = now() + MODEL_TIME
@@ -123,12 +127,17 @@ class Tracer:
             return False
         return bool(self.patches.shadow(frame.tb_frame.f_globals))
 
-    def trace(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Any) -> Traced:
+    def trace(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Any) -> tuple[Any, Traced]:
         known = self.signatures.of(module)
-        key = (known, tuple([(name, shape(value)) for name, value in arguments]), STATE.training)
+        described = tuple([(name, shape(value)) for name, value in arguments])
+        key = (known, described, STATE.training)
         found = self.memo.get(key)
+        if found is None and STATE.training:
+            calm = self.memo.get((known, described, False))
+            if calm is not None and calm.node is not None and not calm.trains_below:
+                return (known, described, False), calm
         if found is not None:
-            return found
+            return key, found
         scope = Scope(self, module)
         began = now()
         self.limits.append(began + MODULE_TIME)
@@ -146,22 +155,27 @@ class Tracer:
             self.limits.pop()
             if self.limits:
                 self.limits[-1] += now() - began
-        self.memo[key] = found
-        if STATE.training:
-            self.training.setdefault(known, []).append(found)
-        else:
-            self.traces.setdefault(known, []).append((found, (module, args, kwargs, arguments)))
-            if found.trains and found.node is not None:
-                self.train(module, args, kwargs, arguments)
-        return found
+        below = found.trains or any(self.memo[each].trains_below for each in found.called)
+        found = self.memo[key] = found._replace(trains_below=below)
+        self.how[key] = (module, args, kwargs, arguments)
+        return key, found
 
-    def train(self, module: Any, args: Any, kwargs: Any, arguments: Any) -> None:
-        """The same call in training. Children that were met keep the traces they have."""
-        STATE.training = True
-        try:
-            self.trace(module, args, kwargs, arguments)
-        finally:
-            STATE.training = False
+    def count(self, key: Any) -> None:
+        """A call that a traced forward makes, and those that it makes in turn."""
+        stack = [key]
+        while stack:
+            key = stack.pop()
+            found, calls = self.memo[key], self.traces.setdefault(key[0], {})
+            if key in calls:
+                continue
+            calls[key] = found
+            stack.extend(found.called)
+            if found.trains and found.node is not None:
+                STATE.training = True
+                try:
+                    self.training.setdefault(key[0], []).append(self.trace(*self.how[key])[1])
+                finally:
+                    STATE.training = False
 
     # Starting points.
 
@@ -181,35 +195,38 @@ class Tracer:
         needed = {each.name: None for each in keywords if each.default is each.empty}
         base: int | None = None
         for count in counts:
-            if self.attempt(module, known, count, list(needed)):
+            if self.attempt(module, count, list(needed)):
                 base = count
                 break
         if base is None:
-            if self.attempt(module, known, required, [*needed, *(each.name for each in optional)]):
+            if self.attempt(module, required, [*needed, *(each.name for each in optional)]):
                 return
             self.failed.add(known)
             return
-        more = [each.name for each in optional if each not in positional[:base]][:8]
-        if more and self.ticks < 40_000 and not self.attempt(module, known, base, [*needed, *more]):
+        more = [each.name for each in optional if each not in positional[:base] and _may_be_tensor(each.name)][:8]
+        if more and self.ticks < 40_000 and not self.attempt(module, base, [*needed, *more]):
             for name in more[:4]:
-                self.attempt(module, known, base, [*needed, name])
+                self.attempt(module, base, [*needed, name])
 
-    def attempt(self, module: Any, known: bytes, count: int, names: list[str]) -> bool:
+    def attempt(self, module: Any, count: int, names: list[str]) -> bool:
         outer = Path(Scope(self, module), ())
         args = tuple(TensorValue(Node("argument", (index,)), outer) for index in range(count))
         kwargs = {name: TensorValue(Node("argument", (name,)), outer) for name in names}
-        from .structure import bound
-
-        before = len(self.traces.get(known, ()))
-        traced = self.trace(module, args, kwargs, bound(module.forward, args, kwargs))
+        key, traced = self.trace(module, args, kwargs, bound(module.forward, args, kwargs))
         if traced.node is None:
-            del self.traces.get(known, [])[before:]
-        return traced.node is not None
+            return False
+        self.count(key)
+        return True
 
     def run(self) -> None:
-        self.patches = Patches(self)
+        self.patches = Patches(self, self.signatures.left_out)
         generators = (random.getstate(), torch.get_rng_state())
         gradients = torch.is_grad_enabled()
+        # Caches of transformers are for generation: they make each layer another one, and compute nothing.
+        configs = {id(each): each for each in (m.__dict__.get("config") for m in self.by_path.values())}.values()
+        caching = [each for each in configs if getattr(each, "__dict__", {}).get("use_cache") is True]
+        for config in caching:
+            config.use_cache = False
         try:
             for module in self.by_path.values():
                 if not leaves.of_torch(module):
@@ -232,6 +249,8 @@ class Tracer:
             torch.set_grad_enabled(gradients)
             random.setstate(generators[0])
             torch.set_rng_state(generators[1])
+            for config in caching:
+                config.use_cache = True
 
     # Definitions.
 
@@ -261,7 +280,7 @@ class Tracer:
             return made
         if not leaves.of_torch(module):
             made["source"] = source.class_digest(cls, module.forward)
-        calls = [each for each, _ in self.traces.get(self.signatures.of(module), ())]
+        calls = list(self.traces.get(self.signatures.of(module), {}).values())
         traced = [each for each in calls if each.node is not None]
         if not traced:
             made.update(label="source", names=self.children(module, source.mentioned(cls, module.forward)))
@@ -306,6 +325,13 @@ class Tracer:
         return found
 
 
+def _may_be_tensor(name: str) -> bool:
+    """Flags and caches default to None as well as masks do."""
+    return not name.startswith(("output_", "return_", "use_", "is_")) and not any(
+        word in name for word in ("past", "cache", "kwargs", "config", "generator", "callback", "dtype", "device")
+    )
+
+
 def _no_forward(module: Any) -> bool:
     return isinstance(module, leaves.CONTAINERS[1:]) or (
         getattr(type(module).forward, "__name__", "") == "_forward_unimplemented"
@@ -327,8 +353,15 @@ def identity(definition: dict[str, Any]) -> str:
 
 def describe(model: torch.nn.Module) -> Description:
     """What every module of ``model`` computes. The model is left as it was."""
+    counted: set[str] = set()
     tracer = Tracer(model)
-    tracer.run()
+    while True:
+        try:
+            tracer.run()
+            break
+        except Counts as found:
+            counted.add(found.name)
+            tracer = Tracer(model, counted)
     modules: dict[str, str] = {}
     definitions: dict[str, dict[str, Any]] = {}
     known: dict[bytes, str] = {}

@@ -14,22 +14,36 @@ class Node:
     """One value. ``anon`` is the hash of all that leads to it, with child modules and tensors left nameless; in
     ``strict`` they count with their paths: two nodes with the same one are the same value."""
 
-    __slots__ = ("anon", "args", "op", "strict")
+    __slots__ = ("_strict", "anon", "args", "op")
 
     def __init__(self, op: str, args: tuple[Any, ...] = ()) -> None:
         self.op = op
         self.args = args
+        self._strict: bytes | None = None
         if op == SLOT:
             self.anon = digest(b"slot " + args[0].encode())
-            self.strict = digest(b"slot " + args[0].encode() + b" " + args[1].encode())
-            return
-        data = op.encode() + b"\0"
-        self.anon = digest(data + encode(args))
-        below = children(args, [])
-        if all(each.anon is each.strict for each in below):
-            self.strict = self.anon
+            self._strict = digest(b"slot " + args[0].encode() + b" " + args[1].encode())
         else:
-            self.strict = digest(data + encode(args, {id(each): each.strict for each in below}))
+            self.anon = digest(op.encode() + b"\0" + encode(args))
+
+    @property
+    def strict(self) -> bytes:
+        if self._strict is None:
+            done: dict[int, bytes] = {}
+            stack = [self]
+            while stack:
+                node = stack[-1]
+                if node._strict is not None:
+                    done[id(node)] = node._strict
+                    stack.pop()
+                    continue
+                below = children(node.args, [])
+                missing = [each for each in below if id(each) not in done]
+                if missing:
+                    stack.extend(missing)
+                    continue
+                node._strict = digest(node.op.encode() + b"\0" + encode(node.args, done))
+        return self._strict
 
 
 #: ``args``: what it is (module, tensor), its path below the module that is traced.
@@ -38,24 +52,19 @@ SLOT = "slot"
 
 def encode(value: Any, numbered: dict[int, bytes] | None = None) -> bytes:
     """Canonical bytes of an argument. ``numbered``: hashes to use for nodes instead of the nameless ones."""
-    if isinstance(value, Node):
-        if numbered is not None:
-            return b"N" + numbered[id(value)]
-        return b"N" + value.anon
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind is Node:
+        return b"N" + (value.anon if numbered is None else numbered[id(value)])  # type: ignore[no-any-return]
+    if kind is tuple:
         return b"(" + b",".join([encode(each, numbered) for each in value]) + b")"
-    return scalar(value)
-
-
-def scalar(value: Any) -> bytes:
-    if value is None or value is True or value is False:
-        return repr(value).encode()
-    if isinstance(value, str):
+    if kind is str:
         data = value.encode("utf-8", "surrogatepass")
         return b"s%d:%s" % (len(data), data)
+    if value is None or kind is bool:
+        return b"%r" % value
     if isinstance(value, (float, int)):
         return number(value).encode()
-    raise TypeError(type(value).__name__)
+    raise TypeError(kind.__name__)
 
 
 def number(value: Any) -> str:

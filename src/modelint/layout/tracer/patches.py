@@ -24,6 +24,8 @@ FACTORIES = (
     "blackman_window bartlett_window kaiser_window empty_strided zeros_like ones_like full_like empty_like rand_like "
     "randn_like randint_like asarray broadcast_shapes cartesian_prod combinations vander"
 ).split()
+#: Those whose own check of arguments refuses a value that stands for a list, or for a number.
+LENIENT = "finfo iinfo cat concat concatenate stack hstack vstack dstack column_stack block_diag".split()
 EINOPS = "rearrange reduce repeat einsum pack unpack parse_shape".split()
 
 
@@ -179,7 +181,7 @@ def _apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
 class Patches:
     """Everything that is replaced. ``restore`` puts it back, in reverse."""
 
-    def __init__(self, tracer: Any) -> None:
+    def __init__(self, tracer: Any, unread: set[tuple[type, str]]) -> None:
         self.undo: list[tuple[Any, str, Any, bool]] = []
         self.shadowed: dict[int, Any] = {}
         self.table = replaced()
@@ -207,6 +209,9 @@ class Patches:
             if STATE.run is None:
                 self.__dict__["training"] = value
 
+        for cls, name in unread:
+            if not hasattr(cls, name):
+                self.set(cls, name, _guarded(name))
         self.set(module, "__getattr__", module_getattr)
         self.set(module, "__call__", module_call)
         self.set(module, "training", property(get_training, set_training))
@@ -217,9 +222,15 @@ class Patches:
         for name in FACTORIES:
             if hasattr(torch, name):
                 self.set(torch, name, recorded(name, getattr(torch, name)))
-        for name in ("finfo", "iinfo"):
-            self.set(torch, name, on_values(name, getattr(torch, name)))
-        self.set(torch, "_assert", lambda condition, message: None)
+        for name in LENIENT:
+            if hasattr(torch, name):
+                self.set(torch, name, on_values(name, getattr(torch, name)))
+        for name in ("_assert", "_check", "_check_value", "_check_index", "_check_is_size", "_check_with"):
+            if hasattr(torch, name):
+                self.set(torch, name, lambda *args, **kwargs: None)
+        distributions = sys.modules.get("torch.distributions.distribution")
+        if distributions is not None:
+            self.set(distributions.Distribution, "_validate_args", False)
         for name in ("random", "uniform", "randint", "randrange", "choice", "gauss"):
             self.set(random, name, recorded("random", getattr(random, name)))
 
@@ -254,6 +265,25 @@ class Patches:
                 setattr(owner, name, value)
             else:
                 delattr(owner, name)
+
+
+class Counts(BaseException):
+    """A forward reads an attribute that was left out of the signatures."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def _guarded(name: str) -> Any:
+    def get(self: Any) -> Any:
+        if STATE.run is not None:
+            raise Counts(name)
+        return self.__dict__[name]
+
+    def put(self: Any, value: Any) -> None:
+        self.__dict__[name] = value
+
+    return property(get, put)
 
 
 class Choice:
@@ -298,7 +328,8 @@ def explicit_raise(error: BaseException) -> bool:
     while trace.tb_next is not None:
         trace = trace.tb_next
     if trace.tb_frame.f_code.co_filename.startswith((HERE, TORCH)):
-        return False
+        # A module that lacks an attribute lacks it in real life, too.
+        return isinstance(error, AttributeError) and "' object has no attribute '" in str(error)
     return any(
         offset == trace.tb_lasti and name in ("RAISE_VARARGS", "RERAISE")
         for offset, name, _ in instructions(trace.tb_frame.f_code)

@@ -39,8 +39,11 @@ class Traced(NamedTuple):
     trains: bool
     #: Arguments that were written to, by number.
     written: tuple[int, ...]
+    #: Keys of the traces of the modules that it calls.
     called: tuple[Any, ...]
     error: BaseException | None = None
+    #: It, or a module that it calls, is another one in training.
+    trains_below: bool = True
 
 
 class Path:
@@ -54,13 +57,12 @@ class Path:
         self.slots: dict[int, TensorValue] = {}
         self.foreign: dict[int, Node] = {}
         self.captured: list[Any] = []
+        self.called: dict[Any, None] = {}
         self.starred = 0
-        self.count = 0
 
     # What calls.py asks for.
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self.count += 1
         self.scope.tracer.tick()
         return perform(self, name, args, kwargs)
 
@@ -151,11 +153,9 @@ class Path:
         slot = self.module_node(module)
         if leaf_modules.is_leaf(module):
             inputs = tuple(_argument(self, each) for each in arguments)
-            self.scope.called.add(id(module))
-            self.scope.calls.append(module)
             return leaf_modules.results(self, module, Node("call", (slot, *inputs)), kwargs)
-        traced = tracer.trace(module, args, kwargs, arguments)
-        self.scope.calls.append(module)
+        key, traced = tracer.trace(module, args, kwargs, arguments)
+        self.called[key] = None
         if traced.error is not None and traced.node is None and explicit_raise(traced.error):
             raise traced.error
         inputs = tuple(_argument(self, each) for each in arguments)
@@ -214,8 +214,6 @@ class Scope:
         self.module = module
         self.trains = False
         self.lengths: dict[int, int] = {}
-        self.called: set[int] = set()
-        self.calls: list[Any] = []
         self.vague: list[str] = []
         self.written: set[int] = set()
 
@@ -253,14 +251,17 @@ class Scope:
                     seen.add(flipped)
                     pending.append(flipped)
         tag = digest(repr((shape_text(arguments), sorted(set(self.vague)))).encode(), 4).hex()
+        called: dict[Any, None] = {}
+        for _, _, path in finished:
+            called.update(path.called)
         if not finished:
-            return Traced(None, True, tag, None, (), self.trains, (), tuple(self.calls), error)
+            return Traced(None, True, tag, None, (), self.trains, (), (), error)
         node = tree([(decisions, outcome) for decisions, outcome, _ in finished], 0)
         captured = max((path.captured for _, _, path in finished), key=len)
         partial = broken or bool(pending)
         return Traced(
             node, partial, tag, result, tuple(captured), self.trains, tuple(sorted(self.written)),
-            tuple(self.calls), error,
+            tuple(called), error,
         )  # fmt: skip
 
     def run(self, path: Path, args: Any, kwargs: Any, arguments: Any) -> tuple[Any, Node]:

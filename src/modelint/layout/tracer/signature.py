@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from typing import Any
 
@@ -12,8 +13,15 @@ from .graph import digest
 SKIPPED = frozenset("training _parameters _buffers _modules _is_hf_initialized".split())
 
 
+#: A layer's place among its like: most forwards never look at it.
+INDEX = re.compile(r"(?:.*_)?(?:idx|index|layer_id|layer_number|layer_num|block_id)$")
+
+
 class Signatures:
-    def __init__(self) -> None:
+    def __init__(self, counted: set[str]) -> None:
+        #: Names of INDEX that some forward reads.
+        self.counted = counted
+        self.left_out: set[tuple[type, str]] = set()
         self.known: dict[int, bytes] = {}
         #: What was told apart by identity must stay alive for it.
         self.kept: list[Any] = []
@@ -31,6 +39,9 @@ class Signatures:
         parts = [str(id(type(module)))]
         for name, value in state.items():
             if name not in SKIPPED and value is not None and not (isinstance(value, (dict, set)) and not value):
+                if type(value) is int and name not in self.counted and INDEX.match(name):
+                    self.left_out.add((type(module), name))
+                    continue
                 parts.append(name + "=" + self._value(value, 0, module))
         seen: dict[int, int] = {}
         for kind in ("_parameters", "_buffers"):

@@ -16,8 +16,9 @@ EMPTY = torch.empty(0, device="meta")
 CPU = torch.device("cpu")
 
 
-class Untraceable(Exception):
-    """The forward asks for something that only a real tensor has."""
+class Untraceable(TypeError):
+    """The forward asks for something that only a real tensor has. A TypeError, so that ``(*shape, 1)`` takes a missing
+    length for what it is."""
 
 
 class Run:

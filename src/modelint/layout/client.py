@@ -1,0 +1,187 @@
+"""The host's side of the tracer: starts it in the project interpreter, and yields what it finds, model by model.
+
+Whatever happens here, Ctrl-C included, no process and no file is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Any
+
+from modelint.layout import traced
+from modelint.layout.traced import Failure, Request, Result
+
+PROTOCOL = 1
+#: Seconds for the interpreter to start and import torch.
+_START = 300.0
+#: Seconds beyond its own limit after which a silent server counts as hanging.
+_GRACE = 60.0
+#: Seconds for the server to end its children.
+_END = 5.0
+#: Of the surroundings that modelint itself runs in, nothing is handed on to the project interpreter.
+_OURS = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "__PYVENV_LAUNCHER__")
+_SET = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+}
+_MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tracer", "__main__.py")
+
+
+class Unusable(Exception):
+    """The interpreter cannot be used."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        #: no-torch, old-torch, old-python, broken-torch; gone (cannot be started), died, silent
+        self.reason = reason
+        self.detail = detail
+
+
+def trace(
+    python: str,
+    requests: Sequence[Request],
+    *,
+    timeout: float,
+    memory: int | None,
+    jobs: int,
+    on_event: Callable[[Mapping[str, Any]], None] | None = None,
+) -> Iterator[Result | Failure]:
+    """Build and record each model in the interpreter ``python``; in the order in which they are done.
+
+    ``timeout`` (seconds) and ``memory`` (bytes; None: half of what is free) hold for each model.
+    """
+    with _Server(python, requests, timeout, memory, jobs) as server:
+        left = {each.id: each for each in requests}
+        wait = _START
+        for event in server.events(lambda: wait):
+            if on_event is not None:
+                on_event(event)
+            kind = event["event"]
+            if kind == "unusable":
+                raise Unusable(event["reason"], event["detail"])
+            if kind == "ready":
+                wait = timeout + _GRACE
+            elif kind == "done":
+                return
+            elif kind == "result":
+                del left[event["id"]]
+                yield traced.result(event)
+            elif kind == "failure":
+                del left[event["id"]]
+                yield traced.failure(event)
+        if wait == _START:
+            raise Unusable(*server.reason())
+        stage, message = server.reason()
+        for name in left:
+            words = f"the tracer ended before this model was done ({stage}: {message})"
+            yield Failure(name, "signal", "resources", words, None, None, (), traced.Uses())
+
+
+class _Server:
+    """The process, its pipe and its files, for as long as the block lasts."""
+
+    def __init__(self, python: str, requests: Sequence[Request], timeout: float, memory: int | None, jobs: int) -> None:
+        self._python = python
+        self._request = {
+            "protocol": PROTOCOL,
+            "timeout": timeout,
+            "memory": memory,
+            "jobs": jobs,
+            "models": [traced.question(each) for each in requests],
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe = -1
+        self._path = ""
+        self._output: IO[bytes] | None = None
+        self._silent = False
+
+    def __enter__(self) -> _Server:
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _start(self) -> None:
+        handle, self._path = tempfile.mkstemp(prefix="modelint-", suffix=".json")
+        with open(handle, "w", encoding="ascii") as file:
+            json.dump(self._request, file)
+        self._output = tempfile.TemporaryFile()
+        self._pipe, write = os.pipe()
+        environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+        try:
+            self._process = subprocess.Popen(
+                [self._python, _MAIN, self._path, str(write)],
+                pass_fds=(write,),
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
+                env={**environment, **_SET},
+                start_new_session=True,  # Ctrl-C is for this process to deal with
+            )
+        except OSError as error:
+            raise Unusable("gone", f"{self._python}: {error.strerror}") from None
+        finally:
+            os.close(write)
+
+    def events(self, wait: Callable[[], float]) -> Iterator[dict[str, Any]]:
+        """Each event, until the server ends or says nothing for too long."""
+        buffer = bytearray()
+        heard = time.monotonic()
+        while True:
+            left = heard + wait() - time.monotonic()
+            if left <= 0:
+                self._silent = True
+                return
+            if not select.select([self._pipe], [], [], left)[0]:
+                continue
+            data = os.read(self._pipe, 1 << 20)
+            if not data:
+                return
+            buffer += data
+            if b"\n" in data:
+                *lines, rest = bytes(buffer).split(b"\n")
+                buffer = bytearray(rest)
+                for line in lines:
+                    yield json.loads(line)
+                heard = time.monotonic()
+
+    def reason(self) -> tuple[str, str]:
+        """Why the server ended without having said so."""
+        if self._silent:
+            return "silent", f"{self._python}: no answer"
+        assert self._process is not None and self._output is not None
+        code = self._process.wait()
+        self._output.seek(max(0, self._output.tell() - 4096))
+        lines = self._output.read().decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
+        return "died", f"{self._python}: {lines[-1].strip()}"
+
+    def _end(self) -> None:
+        try:
+            if self._process is not None and self._process.poll() is None:
+                self._process.terminate()  # it ends its children first
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_END)
+        finally:
+            if self._process is not None and self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+            if self._pipe >= 0:
+                os.close(self._pipe)
+            if self._output is not None:
+                self._output.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)

@@ -1,0 +1,230 @@
+"""What the tracer is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from modelint.keys.table import KeyTable, TensorSpec
+from modelint.layout.layout import Constant, Definition, Layout
+
+Stage = Literal["import", "call", "not-a-module", "record", "timeout", "memory", "exit", "signal", "fork"]
+Blame = Literal["meta", "arguments", "import", "code", "network", "gpu", "missing-package", "resources"]
+
+
+class Old(NamedTuple):
+    """A layout of which files exist: does the model of today load them?"""
+
+    id: str
+    layout: Layout
+
+
+class Request(NamedTuple):
+    #: The name that is shown.
+    id: str
+    #: ``package.module:callable``
+    factory: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    #: Where it is built.
+    folder: str
+    #: Folders that come first on sys.path.
+    path: Sequence[str]
+    olds: Sequence[Old] = ()
+    inputs: Sequence[str] | None = None
+
+
+class Reshaped(NamedTuple):
+    key: str
+    old: tuple[int, ...]
+    new: tuple[int, ...]
+
+
+class Load(NamedTuple):
+    """Whether a file of an old layout loads, through the model's own hooks."""
+
+    loads: bool
+    #: False: it could not be found out, ``why`` says what stood in the way.
+    proved: bool
+    why: str | None
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    reshaped: tuple[Reshaped, ...]
+    #: The model has code of its own that runs on loading.
+    hooks: bool
+    error: str | None
+
+
+class Package(NamedTuple):
+    version: str | None
+    #: Its dist-info folder, else its module.
+    at: str
+
+
+class Uses(NamedTuple):
+    """What building used; all paths are absolute."""
+
+    python: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    #: Looked for, and not there.
+    missing: tuple[str, ...] = ()
+    packages: Mapping[str, Package] = {}
+
+
+class ClassPlace(NamedTuple):
+    path: str
+    line: int
+    end_line: int
+    #: The project's classes that it inherits from, in the order of its MRO.
+    bases: tuple[str, ...]
+
+
+class Where(NamedTuple):
+    path: str
+    line: int
+    function: str
+
+
+class Result(NamedTuple):
+    id: str
+    #: The rung of the ladder that bore.
+    how: Literal["meta", "parameters", "no-init", "cpu"]
+    layout: Layout
+    #: By the id of the old layout.
+    loads: Mapping[str, Load]
+    uses: Uses
+    #: By the name of the class, as in ``Definition.cls``.
+    places: Mapping[str, ClassPlace]
+    notes: tuple[str, ...]
+    seconds: float
+    #: Bytes.
+    peak: int
+
+
+class Failure(NamedTuple):
+    id: str
+    stage: Stage
+    blame: Blame
+    #: One line.
+    message: str
+    #: The line of the user's own code.
+    where: Where | None
+    #: The one that is missing.
+    package: str | None
+    #: The last lines that the model's code printed.
+    tail: tuple[str, ...]
+    uses: Uses
+
+
+def question(request: Request) -> dict[str, Any]:
+    """The request as JSON."""
+    return {
+        "id": request.id,
+        "factory": request.factory,
+        "args": list(request.args),
+        "kwargs": dict(request.kwargs),
+        "inputs": None if request.inputs is None else list(request.inputs),
+        "folder": request.folder,
+        "path": list(request.path),
+        "olds": [_old(each) for each in request.olds],
+    }
+
+
+def _old(old: Old) -> dict[str, Any]:
+    layout = old.layout
+    versions = {path: layout.definitions[each].version for path, each in layout.modules.items()}
+    return {
+        "id": old.id,
+        "keys": {
+            key: {"dtype": spec.dtype, "shape": spec.shape, "kind": spec.kind}
+            for key, spec in layout.keys.specs.items()
+        },
+        "ties": layout.keys.ties,
+        "extra": dict(layout.keys.extra),
+        "versions": {path: version for path, version in versions.items() if version is not None},
+    }
+
+
+def result(event: Mapping[str, Any]) -> Result:
+    return Result(
+        event["id"],
+        event["how"],
+        layout(event["layout"]),
+        {old: _load(each) for old, each in event["loads"].items()},
+        uses(event["uses"]),
+        {
+            name: ClassPlace(each["path"], each["line"], each["end_line"], tuple(each["bases"]))
+            for name, each in event["places"]["classes"].items()
+        },
+        tuple(event["notes"]),
+        event["seconds"],
+        event["peak"],
+    )
+
+
+def failure(event: Mapping[str, Any]) -> Failure:
+    where = event["where"]
+    return Failure(
+        event["id"],
+        event["stage"],
+        event["blame"],
+        event["message"],
+        None if where is None else Where(where["path"], where["line"], where["function"]),
+        event["package"],
+        tuple(event["tail"]),
+        uses(event["uses"]),
+    )
+
+
+def layout(data: Mapping[str, Any]) -> Layout:
+    return Layout(
+        KeyTable(_specs(data["keys"]), tuple(map(tuple, data["ties"])), data["extra"]),
+        _specs(data["buffers"]),
+        {name: Constant(each["made"], each["value"]) for name, each in data["constants"].items()},
+        data["modules"],
+        {name: _definition(each) for name, each in data["definitions"].items()},
+    )
+
+
+def _specs(data: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {
+        key: TensorSpec(
+            each["dtype"], None if each["shape"] is None else tuple(each["shape"]), each.get("kind", "buffer")
+        )
+        for key, each in data.items()
+    }
+
+
+def _definition(data: Mapping[str, Any]) -> Definition:
+    return Definition(
+        data["class"],
+        data["version"],
+        {name: tuple(each) if isinstance(each, list) else each for name, each in data["attributes"].items()},
+        data["label"],
+        data["trace"],
+        data["train"],
+        tuple(data["names"]),
+        data["source"],
+    )
+
+
+def _load(data: Mapping[str, Any]) -> Load:
+    return Load(
+        data["loads"],
+        data["proved"],
+        data["why"],
+        tuple(data["missing"]),
+        tuple(data["unexpected"]),
+        tuple(Reshaped(each["key"], tuple(each["old"]), tuple(each["new"])) for each in data["reshaped"]),
+        data["hooks"],
+        data["error"],
+    )
+
+
+def uses(data: Mapping[str, Any]) -> Uses:
+    return Uses(
+        tuple(data["python"]),
+        tuple(data["data"]),
+        tuple(data["missing"]),
+        {name: Package(each["version"], each["at"]) for name, each in data["packages"].items()},
+    )

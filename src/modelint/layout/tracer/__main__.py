@@ -1,0 +1,32 @@
+"""The start of the tracer, in the project interpreter: ``python __main__.py REQUEST FD``.
+
+REQUEST is a file of JSON, FD a pipe to which events are written, one JSON object a line. The folder of this file comes
+off sys.path and the package gets a name of its own, so that none of its modules stands in the way of the project's.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+
+PACKAGE = "_modelint_tracer"
+
+
+def start(request: str, events: int) -> int:
+    here = os.path.dirname(os.path.abspath(__file__))
+    if sys.path and os.path.abspath(sys.path[0] or ".") == here:
+        del sys.path[0]
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, os.path.join(here, "__init__.py"), submodule_search_locations=[here]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(here)
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    server = importlib.import_module(PACKAGE + ".server")  # type: Any
+    return int(server.main(request, events))
+
+
+if __name__ == "__main__":
+    sys.exit(start(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,119 @@
+"""One model, start to end, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from typing import Any
+
+from . import guard, loads, places, processes, record
+from .blame import Failed, explain, one_line, origin
+from .build import Builder, load_factory
+from .uses import Uses
+
+
+def run(model: dict[str, Any], events: int, output: int) -> None:
+    """Never returns: the child tells its verdict, and ends."""
+    child = _Child(model, events)
+    child.settle(output)
+    try:
+        verdict = child.result()
+    except Failed as failed:
+        verdict = child.failure(failed)
+    except SystemExit as error:
+        verdict = child.failure(Failed("exit", f"it called sys.exit({error.code!r})", "code", error))
+    except BaseException as error:
+        verdict = child.failure(Failed(child.stage, "", "code", error))
+    child.tell(verdict)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)
+
+
+class _Child:
+    def __init__(self, model: dict[str, Any], events: int) -> None:
+        self.stage = "import"
+        self._model = model
+        self._events = events
+        self._pid = os.getpid()
+        self._started = time.monotonic()
+        self._uses = Uses(model)
+        self._network = guard.Network()
+
+    def settle(self, output: int) -> None:
+        os.setsid()
+        processes.die_with_parent(os.getppid())
+        for fd in (1, 2):
+            os.dup2(output, fd)
+        os.close(output)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        faulthandler.enable(self._events, all_threads=False)
+        faulthandler.register(signal.SIGUSR1, self._events, all_threads=False)
+        guard.settle(self._model["folder"], self._model["path"])
+        self._network.start()
+        self._uses.start()
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Write one event, unless user code forked and this is the copy."""
+        if os.getpid() != self._pid:
+            event = {"event": "forked", "forked": True}
+        line = memoryview(json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n")
+        while line:
+            line = line[os.write(self._events, line) :]
+        if os.getpid() != self._pid:
+            os._exit(0)
+
+    def result(self) -> dict[str, Any]:
+        model = self._model
+        factory = load_factory(model["factory"])
+        self._enter("call", uses=self._uses.found())
+        builder = Builder(factory, model["args"], model["kwargs"])
+        try:
+            builder.check_arguments()
+        except Failed as failed:
+            failed.where = origin(factory)
+            raise
+        built = builder.build(self._on_rung)
+        self._enter("record")
+        state = record.state_of(built.model)
+        layout = record.tables(built.model, state)
+        layout["constants"] = {}
+        layout["modules"], layout["definitions"] = record.meaning(built.model)
+        notes = record.notes(layout["keys"])
+        if builder.first is not None:
+            notes.append(f"could not be built on the meta device: {one_line(builder.first)}")
+        return {
+            "event": "result",
+            "id": model["id"],
+            "how": built.how,
+            "layout": layout,
+            "places": {"classes": places.find(built.model)},
+            "loads": {old["id"]: loads.load(built.model, old, state, 1 << 33) for old in model["olds"]},
+            "uses": self._uses.found(),
+            "notes": notes,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        }
+
+    def failure(self, failed: Failed) -> dict[str, Any]:
+        self._uses.stop()
+        return {**explain(failed, self._model, self._network), "uses": self._uses.found()}
+
+    def _on_rung(self, how: str, first: BaseException | None) -> None:
+        meta = None
+        if first is not None:
+            meta = explain(Failed("call", "", "code", first), self._model, self._network)
+        self._enter("call", how=how, meta=meta)
+
+    def _enter(self, stage: str, **more: Any) -> None:
+        self.stage = stage
+        self.tell({"event": "at", "stage": stage, **more})

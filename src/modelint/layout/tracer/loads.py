@@ -1,0 +1,159 @@
+"""Does a file of an old layout still load? Asked of the model itself: its load_state_dict(strict=True), hooks and all."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from .blame import is_about_meta, one_line
+
+_RESHAPED = re.compile(
+    r"size mismatch for (.+?): copying a param with shape (?:torch\.Size\()?[\[(]?([\d, ]*)[\])]*"
+    r" from checkpoint, the shape in current model is (?:torch\.Size\()?[\[(]?([\d, ]*)"
+)
+_MISSING = re.compile(r"Missing key\(s\) in state_dict: (.*)")
+_UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)")
+_QUOTED = re.compile(r'"([^"]*)"')
+
+
+def has_hooks(model: nn.Module) -> bool:
+    """Whether loading runs code other than torch's own."""
+    for module in model.modules():
+        if module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks:
+            return True
+        if any(_overridden(type(module), name) for name in ("load_state_dict", "_load_from_state_dict")):
+            return True
+        if type(module).set_extra_state is not nn.Module.set_extra_state:
+            return True
+    return False
+
+
+def has_save_hooks(model: nn.Module) -> bool:
+    for module in model.modules():
+        if module._state_dict_hooks or module._state_dict_pre_hooks:
+            return True
+        if any(_overridden(type(module), name) for name in ("state_dict", "_save_to_state_dict")):
+            return True
+        if type(module).get_extra_state is not nn.Module.get_extra_state:
+            return True
+    return False
+
+
+def _overridden(cls: type, name: str) -> bool:
+    owner = next((each for each in cls.__mro__ if name in vars(each)), nn.Module)
+    return not owner.__module__.startswith("torch.nn.modules.") or "Lazy" in owner.__name__
+
+
+def is_lazy(model: nn.Module) -> bool:
+    return any(isinstance(each, nn.parameter.UninitializedTensorMixin) for each in model.parameters()) or any(
+        isinstance(each, nn.parameter.UninitializedTensorMixin) for each in model.buffers()
+    )
+
+
+def load(model: nn.Module, old: Mapping[str, Any], state: Mapping[str, Any], memory: int) -> dict[str, Any]:
+    """The verdict on one old layout; ``state`` is the model's own state dict."""
+    hooks = has_hooks(model)
+    if not hooks and _equal(old, state):
+        return _verdict(hooks=False)
+    verdict = _try(model, _file(old, state, "meta"), hooks)
+    if verdict["proved"]:
+        return verdict
+    size = sum(_bytes(spec) for spec in old["keys"].values())
+    if size > memory // 2:
+        verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
+        return verdict
+    return _try(model, _file(old, state, "cpu"), hooks)
+
+
+def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
+    return {
+        "loads": error is None,
+        "proved": True,
+        "why": None,
+        "missing": [],
+        "unexpected": [],
+        "reshaped": [],
+        "hooks": hooks,
+        "error": error,
+    }
+
+
+def _equal(old: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    if old["keys"].keys() | old["extra"].keys() != state.keys() or old["extra"]:
+        return False
+    for key, spec in old["keys"].items():
+        value = state[key]
+        if not isinstance(value, torch.Tensor) or isinstance(value, nn.parameter.UninitializedTensorMixin):
+            return False
+        if spec["shape"] is None or list(value.shape) != list(spec["shape"]):
+            return False
+    return True
+
+
+def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """A state dict of the old layout. On the meta device it is empty, but for what the model holds elsewhere."""
+    found: dict[str, Any] = OrderedDict()
+    for key, spec in old["keys"].items():
+        own = state.get(key)
+        dtype = getattr(torch, spec["dtype"], torch.float32)
+        if spec["shape"] is None:
+            found[key] = nn.parameter.UninitializedParameter(device="meta", dtype=dtype)
+            continue
+        real = device == "cpu" or (isinstance(own, torch.Tensor) and not own.is_meta)
+        found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if real else "meta")
+    for key in old["extra"]:
+        found[key] = state.get(key)
+    for group in old["ties"]:
+        first = found.get(group[0])
+        for key in group[1:]:
+            if isinstance(first, torch.Tensor) and key in found and found[key].shape == first.shape:
+                found[key] = first
+    if old.get("versions"):
+        found._metadata = OrderedDict((path, {"version": each}) for path, each in old["versions"].items())
+    return found
+
+
+def _bytes(spec: Mapping[str, Any]) -> int:
+    size = getattr(torch, spec["dtype"], torch.float32).itemsize
+    for each in spec["shape"] or ():
+        size *= each
+    return int(size)
+
+
+def _try(model: nn.Module, state: dict[str, Any], hooks: bool) -> dict[str, Any]:
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            result = model.load_state_dict(state, strict=True)
+    except Exception as error:
+        return _refused(error, hooks)
+    verdict = _verdict(hooks)
+    verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
+    verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
+    verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
+    return verdict
+
+
+def _refused(error: Exception, hooks: bool) -> dict[str, Any]:
+    text = str(error)
+    verdict = _verdict(hooks, one_line(error))
+    verdict["missing"] = [key for found in _MISSING.findall(text) for key in _QUOTED.findall(found)]
+    verdict["unexpected"] = [key for found in _UNEXPECTED.findall(text) for key in _QUOTED.findall(found)]
+    verdict["reshaped"] = [
+        {"key": key, "old": _shape(old), "new": _shape(new)} for key, old, new in _RESHAPED.findall(text)
+    ]
+    told = verdict["missing"] or verdict["unexpected"] or verdict["reshaped"]
+    if not told or "an exception occurred" in text:
+        verdict["proved"] = not is_about_meta(error)
+        verdict["why"] = None if verdict["proved"] else "loading reads values: " + one_line(error)
+    return verdict
+
+
+def _shape(text: str) -> list[int]:
+    return [int(each) for each in text.split(",") if each.strip()]

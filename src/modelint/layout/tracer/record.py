@@ -1,0 +1,129 @@
+"""The layout of a model that has been built: what its state dict holds, and what its modules are."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from .blame import Failed
+
+Spec = dict[str, Any]
+
+#: What wrappers put before every key.
+_WRAPPER_PREFIXES = ("_orig_mod.", "module.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+
+
+def state_of(model: nn.Module) -> Mapping[str, Any]:
+    try:
+        state = model.state_dict()
+    except Exception as error:
+        raise Failed("record", "state_dict() fails", "code", error) from None
+    if not isinstance(state, Mapping):
+        raise Failed("record", f"state_dict() returned a {type(state).__qualname__}, not a dict")
+    return state
+
+
+def tables(model: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
+    """keys, ties, extra and buffers of the layout."""
+    kinds = _kinds(model)
+    keys: dict[str, Spec] = {}
+    extra: dict[str, str] = {}
+    shared: dict[Hashable, list[str]] = {}
+    for key, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            extra[str(key)] = type(value).__qualname__
+            continue
+        keys[str(key)] = {**_spec(value), "kind": kinds.get(_identity(value)) or "unknown"}
+        shared.setdefault(_storage(value), []).append(str(key))
+    return {
+        "keys": keys,
+        "ties": [group for group in shared.values() if len(group) > 1],
+        "extra": extra,
+        "buffers": _unsaved(model),
+    }
+
+
+def _kinds(model: nn.Module) -> dict[Hashable, str]:
+    """By identity, not by name: hooks rename keys."""
+    found: dict[Hashable, str] = {_identity(each): "buffer" for each in model.buffers()}
+    found.update({_identity(each): "parameter" for each in model.parameters()})
+    return found
+
+
+def _unsaved(model: nn.Module) -> dict[str, Spec]:
+    found: dict[str, Spec] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name in module._non_persistent_buffers_set:
+            buffer = module._buffers.get(name)
+            if buffer is not None:
+                found[f"{path}.{name}" if path else name] = _spec(buffer)
+    return dict(sorted(found.items()))
+
+
+def _spec(value: torch.Tensor) -> Spec:
+    lazy = isinstance(value, nn.parameter.UninitializedTensorMixin)
+    return {
+        "dtype": str(value.dtype).replace("torch.", ""),
+        "shape": None if lazy else [int(each) for each in value.shape],
+    }
+
+
+def _storage(value: torch.Tensor) -> Hashable:
+    """What tensors that share their memory have in common. On the meta device every data_ptr is 0."""
+    try:
+        return value.untyped_storage()._cdata
+    except (NotImplementedError, RuntimeError, AttributeError):  # sparse, lazy
+        return "object", id(value)
+
+
+def _identity(value: torch.Tensor) -> Hashable:
+    """What survives detach()."""
+    if isinstance(value, nn.parameter.UninitializedTensorMixin):
+        return "object", id(value)
+    try:
+        return _storage(value), value.storage_offset(), tuple(value.shape), value.stride()
+    except (NotImplementedError, RuntimeError):
+        return "object", id(value)
+
+
+def notes(keys: Mapping[str, Spec]) -> list[str]:
+    found = []
+    for prefix in _WRAPPER_PREFIXES:
+        if keys and all(key.startswith(prefix) for key in keys):
+            found.append(f"every key starts with the wrapper prefix {prefix!r}")
+        elif prefix != "module." and any(prefix in key for key in keys):
+            found.append(f"keys hold the wrapper prefix {prefix!r}")
+    return found
+
+
+def meaning(model: nn.Module) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """modules and definitions of the layout."""
+    described = _describe(model)
+    return described[0], described[1]
+
+
+def _describe(model: nn.Module) -> Any:
+    import hashlib
+    import json
+
+    modules: dict[str, str] = {}
+    definitions: dict[str, dict[str, Any]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        cls = type(module)
+        definition = {
+            "class": f"{cls.__module__}.{cls.__qualname__}",
+            "version": getattr(module, "_version", None),
+            "attributes": {},
+            "label": "none",
+            "trace": None,
+            "train": None,
+            "names": [],
+            "source": None,
+        }
+        text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+        modules[path] = hashlib.blake2b(text.encode("ascii"), digest_size=8).hexdigest()
+        definitions[modules[path]] = definition
+    return modules, definitions
