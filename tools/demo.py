@@ -12,7 +12,7 @@ HEADLINE = re.compile(r"^(?P<path>.+?):(?P<line>\d+):\d+: (?P<code>MDL\d{3}) ")
 
 
 def check(folder: Path, output_format: str, color: str = "auto") -> subprocess.CompletedProcess[str]:
-    """`modelint check` on the folder, as a user runs it. Its models are built in this Python unless another is named."""
+    """`modelint check` on the folder, as a user runs it; its models are built in this Python, or the one named."""
     command = [sys.executable, "-m", "modelint", "check", folder.name, "--format", output_format, "--color", color]
     environment = {"MODELINT_PYTHON": sys.executable, **os.environ}
     return subprocess.run(

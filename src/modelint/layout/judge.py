@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from modelint.diagnostics import Diagnostic, Related, Span
@@ -33,7 +33,7 @@ def compare(declaration: Declaration, base: Manifest, built: Result, name: str =
     said = built.loads.get(name)
     load = None
     if said is not None:
-        misfits = (Misfit(each.key, _shape(each.old), _shape(each.new)) for each in said.reshaped)
+        misfits = (Misfit(*each) for each in said.reshaped)
         # Where the keys say it all, the words of torch say it again.
         error = None if said.missing or said.unexpected or said.reshaped else said.error
         load = Load(**{**said._asdict(), "reshaped": tuple(misfits), "error": error})
@@ -79,10 +79,6 @@ def does_not_build(declaration: Declaration, failure: Failure) -> list[Diagnosti
     said = _say(declaration, [fact], Spot(failure.where.path, _line(failure.where.line)))
     declared = Related(*_declared(declaration), "declared here")
     return [each._replace(related=(declared,)) for each in said]
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def _say(declaration: Declaration, facts: Iterable[Fact], spot: Spot | None = None) -> list[Diagnostic]:
