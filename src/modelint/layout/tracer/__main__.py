@@ -24,8 +24,7 @@ def start(request: str, events: int) -> int:
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     spec.loader.exec_module(package)
-    server = importlib.import_module(PACKAGE + ".server")  # type: Any
-    return int(server.main(request, events))
+    return int(importlib.import_module(PACKAGE + ".server").main(request, events))
 
 
 if __name__ == "__main__":

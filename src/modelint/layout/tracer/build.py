@@ -7,14 +7,14 @@ import importlib
 import inspect
 import weakref
 from collections.abc import Iterator
-from typing import Any, Callable, ContextManager, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import torch
 from torch import nn
 
 from . import guard
 from .blame import Failed, is_about_meta
-from .constants import Making, MetaMaking
+from .constants import CpuMaking, Making, MetaMaking
 
 #: From this size on, an uninitialised tensor stands for one that nobody will read.
 _LARGE = 1 << 16
@@ -111,23 +111,23 @@ def _copied(value: Any) -> Any:
     return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
-def _on_meta() -> tuple[ContextManager[Any], Making]:
+def _on_meta() -> tuple[contextlib.AbstractContextManager[Any], Making]:
     return contextlib.nullcontext(), MetaMaking()
 
 
-def _parameters_to_meta() -> tuple[ContextManager[Any], Making]:
-    return _registering(), Making()
+def _parameters_to_meta() -> tuple[contextlib.AbstractContextManager[Any], Making]:
+    return _registering(), CpuMaking()
 
 
-def _uninitialised() -> tuple[ContextManager[Any], Making]:
-    return _no_initialisation(), Making(_skips)
+def _uninitialised() -> tuple[contextlib.AbstractContextManager[Any], Making]:
+    return _no_initialisation(), CpuMaking(_skips)
 
 
-def _real() -> tuple[ContextManager[Any], Making]:
-    return contextlib.nullcontext(), Making()
+def _real() -> tuple[contextlib.AbstractContextManager[Any], Making]:
+    return contextlib.nullcontext(), CpuMaking()
 
 
-_RUNGS: dict[str, Callable[[], tuple[ContextManager[Any], Making]]] = {
+_RUNGS: dict[str, Callable[[], tuple[contextlib.AbstractContextManager[Any], Making]]] = {
     "meta": _on_meta,
     "parameters": _parameters_to_meta,
     "no-init": _uninitialised,

@@ -15,6 +15,7 @@ from typing import Any
 from . import guard, loads, places, processes, record
 from .blame import Failed, explain, one_line, origin
 from .build import Builder, load_factory
+from .forward import describe
 from .uses import Uses
 
 
@@ -87,7 +88,8 @@ class _Child:
         state = record.state_of(built.model)
         layout = record.tables(built.model, state)
         layout["constants"] = {}
-        layout["modules"], layout["definitions"] = record.meaning(built.model)
+        described = describe(built.model)
+        layout["modules"], layout["definitions"] = described.modules, described.definitions
         notes = record.notes(layout["keys"])
         if builder.first is not None:
             notes.append(f"could not be built on the meta device: {one_line(builder.first)}")

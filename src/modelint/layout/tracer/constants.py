@@ -12,6 +12,10 @@ Skip = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
 class Making(TorchFunctionMode):
+    pass
+
+
+class CpuMaking(Making):
     def __init__(self, skips: Skip | None = None) -> None:
         super().__init__()
         self._skips = skips
@@ -25,6 +29,6 @@ class Making(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class MetaMaking(DeviceContext):
+class MetaMaking(DeviceContext, Making):
     def __init__(self) -> None:
         super().__init__(torch.device("meta"))

@@ -1,4 +1,4 @@
-"""Does a file of an old layout still load? Asked of the model itself: its load_state_dict(strict=True), hooks and all."""
+"""Does a file of an old layout still load? Asked of the model's own load_state_dict(strict=True), hooks and all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter, UninitializedTensorMixin  # type: ignore[attr-defined]
 
 from .blame import is_about_meta, one_line
 
@@ -20,6 +21,12 @@ _RESHAPED = re.compile(
 _MISSING = re.compile(r"Missing key\(s\) in state_dict: (.*)")
 _UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)")
 _QUOTED = re.compile(r'"([^"]*)"')
+
+
+class _File(OrderedDict[str, Any]):
+    """A state dict, with the versions of its modules as ``state_dict()`` adds them."""
+
+    _metadata: OrderedDict[str, Any]
 
 
 def has_hooks(model: nn.Module) -> bool:
@@ -51,8 +58,8 @@ def _overridden(cls: type, name: str) -> bool:
 
 
 def is_lazy(model: nn.Module) -> bool:
-    return any(isinstance(each, nn.parameter.UninitializedTensorMixin) for each in model.parameters()) or any(
-        isinstance(each, nn.parameter.UninitializedTensorMixin) for each in model.buffers()
+    return any(isinstance(each, UninitializedTensorMixin) for each in model.parameters()) or any(
+        isinstance(each, UninitializedTensorMixin) for each in model.buffers()
     )
 
 
@@ -89,21 +96,21 @@ def _equal(old: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
         return False
     for key, spec in old["keys"].items():
         value = state[key]
-        if not isinstance(value, torch.Tensor) or isinstance(value, nn.parameter.UninitializedTensorMixin):
+        if not isinstance(value, torch.Tensor) or isinstance(value, UninitializedTensorMixin):
             return False
         if spec["shape"] is None or list(value.shape) != list(spec["shape"]):
             return False
     return True
 
 
-def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> dict[str, Any]:
+def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _File:
     """A state dict of the old layout. On the meta device it is empty, but for what the model holds elsewhere."""
-    found: dict[str, Any] = OrderedDict()
+    found = _File()
     for key, spec in old["keys"].items():
         own = state.get(key)
         dtype = getattr(torch, spec["dtype"], torch.float32)
         if spec["shape"] is None:
-            found[key] = nn.parameter.UninitializedParameter(device="meta", dtype=dtype)
+            found[key] = UninitializedParameter(device="meta", dtype=dtype)  # type: ignore[call-arg]
             continue
         real = device == "cpu" or (isinstance(own, torch.Tensor) and not own.is_meta)
         found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if real else "meta")
@@ -126,7 +133,7 @@ def _bytes(spec: Mapping[str, Any]) -> int:
     return int(size)
 
 
-def _try(model: nn.Module, state: dict[str, Any], hooks: bool) -> dict[str, Any]:
+def _try(model: nn.Module, state: _File, hooks: bool) -> dict[str, Any]:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
