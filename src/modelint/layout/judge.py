@@ -11,16 +11,7 @@ from modelint.layout import drift as drifts
 from modelint.layout.declare import Declaration
 from modelint.layout.diagnose import diagnose
 from modelint.layout.drift import Drift
-from modelint.layout.facts import (
-    ClassPlace,
-    DoesNotBuild,
-    Fact,
-    Load,
-    ManifestMissing,
-    ManifestOrphaned,
-    ManifestUnreadable,
-    Misfit,
-)
+from modelint.layout.facts import DoesNotBuild, Fact, ManifestMissing, ManifestOrphaned, ManifestUnreadable
 from modelint.layout.place import Spot
 
 if TYPE_CHECKING:
@@ -30,13 +21,9 @@ if TYPE_CHECKING:
 
 def compare(declaration: Declaration, base: Manifest, built: Result, name: str = "manifest") -> Drift:
     """What differs between a base, whose layout was loaded under ``name``, and what was built."""
-    said = built.loads.get(name)
-    load = None
-    if said is not None:
-        misfits = (Misfit(*each) for each in said.reshaped)
-        # Where the keys say it all, the words of torch say it again.
-        error = None if said.missing or said.unexpected or said.reshaped else said.error
-        load = Load(**{**said._asdict(), "reshaped": tuple(misfits), "error": error})
+    load = built.loads.get(name)
+    if load is not None and (load.missing or load.unexpected or load.reshaped):
+        load = load._replace(error=None)  # the keys say it all; the words of torch would say it again
     return drifts.compare(declaration.shown, base.layout, built.layout, load)
 
 
@@ -46,7 +33,7 @@ def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift)
         found.facts,
         _declared(declaration),
         model=declaration.shown,
-        classes={name: ClassPlace(*place) for name, place in built.places.items()},
+        classes=built.classes,
         manifest=declaration.manifest,
         lines=base.lines,
         silent=declaration.silent,
