@@ -124,7 +124,7 @@ def _said(locked: Locked, *, dry: bool) -> list[str]:
         return [f"{name}: not looked at: {shown(locked.notes[0])}", *(f"  {shown(note)}" for note in locked.notes[1:])]
     lines = [*map(_difference, locked.diagnostics), *(f"  note: {shown(each)}" for each in locked.notes)]
     if locked.outcome == "failed":
-        return [f"{name}: could not be built; its manifest stays as it is", *lines]
+        return [f"{name}: could not be built; nothing is written", *lines]
     keys = 0 if locked.layout is None else len(locked.layout.keys.specs)
     if locked.outcome == "new":
         return [f"{name}: {'would be new' if dry else 'new'}, {count(keys, 'key')} in {manifest}", *lines]

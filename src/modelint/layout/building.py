@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Seconds for a model whose configuration gives none.
 TIMEOUT = 120.0
 
+#: So many of the last lines that a model printed are shown where it failed.
+TAIL = 3
+
 #: Of the environment, what the search for an interpreter looks at.
 _VARIABLES = (
     "MODELINT_PYTHON VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_EXE CONDA_PYTHON_EXE UV_PROJECT_ENVIRONMENT "

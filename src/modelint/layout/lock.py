@@ -91,7 +91,8 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
         if isinstance(built, NotBuilt):
             yield Locked(declaration, "missed", notes=(built.reason, *built.trail))
         elif isinstance(built, Failure):
-            yield Locked(declaration, "failed", tuple(judge.does_not_build(declaration, built)))
+            said = judge.does_not_build(declaration, built)
+            yield Locked(declaration, "failed", tuple(said), notes=built.tail[-building.TAIL :])
         else:
             locked = _accept(declaration, built, bases[declaration.shown], options)
             if not options.dry:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from modelint.layout.traced import Failure, Result
 
 
-#: So many of the last lines of a model that failed are shown.
-_TAIL = 3
-
-
 class Options(NamedTuple):
     """What the command line says of the models."""
 
@@ -209,9 +205,10 @@ class _Run:
 
     def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
         """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""
+        from modelint.layout import building
         from modelint.layout.traced import Failure
 
-        words = built.tail[-_TAIL:] if isinstance(built, Failure) else built.notes if said else ()
+        words = built.tail[-building.TAIL :] if isinstance(built, Failure) else built.notes if said else ()
         self._notes.update(dict.fromkeys(f"{declaration.shown}: {each}" for each in words))
 
     def _concerns(self, declaration: Declaration, uses: Uses | None) -> bool:
