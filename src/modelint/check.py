@@ -215,7 +215,13 @@ def _unparsable(path: str, data: bytes) -> NotAnalysed | None:
                 warnings.simplefilter("ignore")
                 compile(data, path, "exec", flags=_ONLY_AST, dont_inherit=True)
             return None
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
+        except SyntaxError as error:
+            from modelint.lint.newer import looks_newer
+
+            # Nothing in it could be reported, whichever Python can read it.
+            if looks_newer(data.decode("utf-8", "replace"), error.lineno or 1, error.msg or ""):
+                return None
+        except (ValueError, MemoryError, RecursionError):
             pass  # the reader finds the words
     from modelint.lint.source import read_source
 

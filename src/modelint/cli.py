@@ -42,6 +42,18 @@ class _Parser(argparse.ArgumentParser):
         raise Wrong(f"{message}; `{self.prog} --help` lists the options")
 
 
+def program() -> NoReturn:
+    """The process as a whole: it ends at once, for taking apart what a run has built costs a tenth of the run."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                sys.exit(code)  # Python has its own words for a stream that fails at the end
+    os._exit(code)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Never lets an exception through."""
     try:

@@ -63,6 +63,7 @@ class Model:
         children = [name[len(inner) :] for name in self.modules if name and name.startswith(inner)]
         leaves = [key[len(inner) :] for key in self.specs if key.startswith(inner)]
         names = (*(name for name in children if "." not in name), *(leaf for leaf in leaves if "." not in leaf))
+        names = tuple(module.get("slots", names))
         attributes = module.get("attributes", {})
         if module.get("inlined"):
             return Definition(module["cls"], None, attributes, "none", None, None, (), None)
@@ -124,6 +125,14 @@ def convs(*dilations: int) -> Model:
     for number, dilation in enumerate(dilations):
         tensors = {"weight": (WIDTH, WIDTH, 3, 3)}
         made.add(f"convs.{number}", "torch.nn.Conv2d", tensors, attributes={"dilation": (dilation, dilation)})
+    return made
+
+
+def listed(*dilations: int) -> Model:
+    """A list that the forward of its owner walks through."""
+    made = convs(*dilations)
+    made.modules["convs"] = {"cls": "torch.nn.ModuleList", "inlined": True}
+    made.modules[""]["slots"] = [f"convs.{dilations.index(each)}" for each in sorted(dilations)]
     return made
 
 
@@ -220,6 +229,7 @@ _PAIRS: list[tuple[Any, ...]] = [
     ("MDL712_training_only", lambda: blocks(Model(train="aa" * 8)), lambda: blocks(Model(train="bb" * 8))),
     ("MDL702_and_its_forward", lambda: blocks(Model(does="f")), lambda: blocks(Model(does="g")).linear("aux", 3)),
     ("MDL714_swapped", lambda: convs(1, 2), lambda: convs(2, 1)),
+    ("MDL714_swapped_in_a_list", lambda: listed(1, 2), lambda: listed(2, 1)),
     ("MDL715_not_saved", lambda: buffer(persistent=False), lambda: buffer(persistent=False, value="bb" * 8)),
     ("MDL715_saved", lambda: buffer(persistent=True), lambda: buffer(persistent=True, value="bb" * 8)),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ computes nonsense. The order of keys decides nothing. Fused, split and transpose
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from modelint.keys.table import KeyTable, TensorSpec
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
 _MOST_PAIRS = 10_000
 
+#: One of several tensors of which torch computes another: the length and the direction of a weight norm.
+_COMPUTED = re.compile(r"\.parametrizations\.[^.]+\.original\d+$|\.weight_[gv]$")
 #: So many tensors of a unit tell what stands beside it.
 _MOST_TENSORS = 8
 
@@ -74,6 +77,8 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     other = {*diff.persistence, *old.extra, *new.extra}
     gone = {key: old.specs[key] for key in diff.unexpected if key not in other and _is_plain(old.specs[key], key)}
     came = {key: new.specs[key] for key in diff.missing if key not in other and _is_plain(new.specs[key], key)}
+    if not gone or not came:
+        return Renames({})
     renames: dict[str, str] = {}
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))
@@ -184,6 +189,8 @@ class _Matching:
         other = after.keys[slot]
         if not self._grain.modules and self._is_torn(one, other):
             return False
+        if bool(_COMPUTED.search(one)) != bool(_COMPUTED.search(other)):
+            return False
         return not _is_renumbered(before, after, self._tables.old, self._tables.new)
 
     def _is_torn(self, one: str, other: str) -> bool:
@@ -226,8 +233,8 @@ def _whole_templates(olds: Iterable[_Unit], pairs: list[tuple[_Unit, _Unit]]) ->
 
 
 def _is_renumbered(before: _Unit, after: _Unit, old: KeyTable, new: KeyTable) -> bool:
-    """Whether a number is all that changed somewhere (``layer1`` -> ``layer2``, ``0`` -> ``1``), and others of the same
-    shapes stand beside: these may all have been shifted.
+    """Whether a number is all that changed somewhere (``layer1`` -> ``layer3``, ``2`` -> ``6``), and others of the same
+    shapes stand between: these may all have been shifted, under names that are still there.
     """
     pairs = [(key, after.keys[slot]) for slot, key in before.keys.items()][:_MOST_TENSORS]
     olds, news = pairs[0][0].split("."), pairs[0][1].split(".")
@@ -238,15 +245,16 @@ def _is_renumbered(before: _Unit, after: _Unit, old: KeyTable, new: KeyTable) ->
                 continue
             if stem == "" and len(olds) != len(news):
                 continue  # numbers of other containers
-            numbers = {number, new_number, *range(min(max(number, new_number) + 2, 64))}
-            if _is_beside([key for key, _ in pairs], at, stem, numbers - {number}, old) or _is_beside(
-                [key for _, key in pairs], place, stem, numbers - {new_number}, new
-            ):
+            low, high = sorted((number, new_number))
+            between = range(low + 1, min(high, low + _MOST_PAIRS))
+            if _is_among([key for key, _ in pairs], at, stem, between, old):
+                return True
+            if _is_among([key for _, key in pairs], place, stem, between, new):
                 return True
     return False
 
 
-def _is_beside(keys: Sequence[str], at: int, stem: str, numbers: set[int], table: KeyTable) -> bool:
+def _is_among(keys: Sequence[str], at: int, stem: str, numbers: Iterable[int], table: KeyTable) -> bool:
     """Whether all of ``keys`` have their like at one of ``numbers``."""
     split = [(key.split("."), table.specs[key].shape) for key in keys]
     for number in numbers:

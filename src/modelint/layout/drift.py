@@ -6,16 +6,16 @@ what else differs there is a reason of that one fact, and no fact of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from modelint.keys.diff import Change, KeyDiff, diff, tie_changes
 from modelint.keys.fold import folded
 from modelint.keys.rename import Renames, detect
-from modelint.keys.table import TensorSpec
-from modelint.layout import causes, facts, owners, parts
-from modelint.layout.causes import Cause, Where, where
+from modelint.layout import causes, facts, headline, owners, parts
+from modelint.layout.causes import Where, where
 from modelint.layout.facts import DriftClass, Drifted, DriftFact, Load, Symbol
+from modelint.layout.headline import shape, with_keys
 from modelint.layout.layout import Constant, Layout
 from modelint.layout.meaning import Meaning
 from modelint.layout.meaning import compare as compare_meaning
@@ -67,21 +67,21 @@ class _Facts:
         self._model, self._old, self._new = model, old, new
         self._renames, self._load = renames, load
         self._came = {after: before for before, after in owners.moved_modules(renames.renames).items()}
-        #: Where keys break -> the fact that says so.
-        self._broken: dict[Where, int] = {}
+        #: Where something was said of keys that are broken or converted -> the fact that says so.
+        self._said: dict[Where, int] = {}
 
     def of_keys(self, found: KeyDiff) -> None:
         for cause in causes.of_keys(self._old, self._new, found, self._renames, self._load):
             if cause.breaks:
                 for place in cause.places:
-                    self._broken.setdefault(where(place), len(self.found))
-            self.found.append(self._of_cause(cause))
-        if self._load.error is not None and not self._broken:
+                    self._said.setdefault(where(place), len(self.found))
+            self.found.append(headline.of_cause(self._model, self._old, self._new, cause, self._load.error))
+        if self._load.error is not None and not self._said:
             at = owners.symbol(self._new, "", "")
             drift = Drifted(self._model, "breaking", "error", at, error=self._load.error)
             self.found.append(facts.KeyRemoved(drift))
         for change in found.unpacked:
-            drift = self._safe([change.key], self._at_key(change.key), _shape(change.old), _shape(change.new))
+            drift = self._safe([change.key], self._at_key(change.key), shape(change.old), shape(change.new))
             self.found.append(facts.KeyReshaped(drift, unpacked=True))
 
     def of_dtypes(self, found: KeyDiff) -> None:
@@ -101,6 +101,8 @@ class _Facts:
                 places = [owners.of_module(self._new, "")]
             drift = self._silent(keys, places[0], before, after)._replace(also=tuple(places[1:]))
             self._say(facts.KeyRetyped(drift), f"{folded(keys)[0]} is {after}, was {before}")
+            if self.found and self.found[-1].drift == drift:
+                self._said |= {where(at): len(self.found) - 1 for at in places if where(at) not in self._said}
 
     def of_ties(self) -> None:
         renames, specs = self._renames.renames, self._old.keys.specs
@@ -114,7 +116,7 @@ class _Facts:
             self._say(facts.TieChanged(drift, change.tied), words)
 
     def of_meaning(self, meaning: Meaning) -> None:
-        for fact, words in parts.of_meaning(self._model, self._new, meaning):
+        for fact, words in parts.of_meaning(self._model, self._old, self._new, meaning):
             self._say(fact, words)
 
     def of_constants(self) -> None:
@@ -131,69 +133,32 @@ class _Facts:
             drift = make(names, symbols[place], None, None)
             self._say(facts.InitialValueChanged(drift, persistent), f"{folded(names)[0]} starts from other values")
 
-    def _of_cause(self, cause: Cause) -> DriftFact:
-        drift = Drifted(
-            self._model,
-            "breaking" if cause.breaks else "safe",
-            "error" if cause.breaks else "information",
-            cause.places[0],
-            names=(),
-            total=0,
-            also=tuple(cause.places[1:]),
-            hooks=not cause.breaks,
-            missing=folded(cause.missing),
-            unexpected=folded(cause.unexpected),
-            error=self._load.error if cause.breaks else None,
-        )
-        shapes = [(change.key, _shape(change.old), _shape(change.new)) for change in cause.reshaped]
-        mismatched = tuple(f"{key} is {new}, was {old}" for key, old, new in shapes)
-        if cause.renamed:
-            olds, news = tuple(cause.renamed), tuple(cause.renamed.values())
-            names = ", ".join(folded(olds)), ", ".join(folded(news))
-            more = ((cause.added, "new"), (cause.removed, "gone"))
-            others = (f"{', '.join(folded(keys))} {word}" for keys, word in more if keys)
-            drift = drift._replace(reasons=(*others, *mismatched))
-            return facts.KeyRenamed(_with(drift, olds, *names), cause.renamed)
-        if cause.persistence:
-            persistent = cause.persistence[0] in cause.added
-            words = [None if each else "persistent" for each in (persistent, not persistent)]
-            return facts.PersistenceChanged(_with(drift, cause.persistence, *words), persistent)
-        if cause.reshaped:
-            _, before, after = shapes[0]
-            return facts.KeyReshaped(_with(drift, [change.key for change in cause.reshaped], before, after))
-        if cause.removed:
-            spec = self._old.keys.specs.get(cause.removed[0])
-            drift = _with(drift, cause.removed, spec and _spec(spec), None)
-            return facts.KeyRemoved(drift, folded(cause.added), cause.undecided)
-        spec = self._new.keys.specs.get(cause.added[0])
-        return facts.KeyAdded(_with(drift, cause.added, None, spec and _spec(spec)))
-
     def _say(self, fact: DriftFact, reason: str) -> None:
-        """Where keys break at the same place, or anywhere in a class that differs as a whole: a reason of that."""
+        """At a place of which it was said, or of a class as a whole in which there is one: a reason of that."""
         index = self._cause_of(where(fact.drift.at))
         if index is None:
             self.found.append(fact)
             return
         drift = self.found[index].drift
-        if isinstance(fact, facts.ForwardChanged) and not fact.own:
-            return  # of course: it has other tensors
+        if not reason:
+            return
         self.found[index] = self.found[index]._replace(drift=drift._replace(reasons=(*drift.reasons, reason)))
 
     def _cause_of(self, place: Where) -> int | None:
-        if place in self._broken or place is None:
-            return self._broken.get(place)
+        if place in self._said or place is None:
+            return self._said.get(place)
         cls, attribute = place
         within = "" if attribute in _OF_CLASS else f"{attribute}."
         return next(
-            (at for broken, at in self._broken.items() if broken and broken[0] == cls and broken[1].startswith(within)),
+            (at for broken, at in self._said.items() if broken and broken[0] == cls and broken[1].startswith(within)),
             None,
         )
 
     def _silent(self, keys: Sequence[str], at: Symbol, old: str | None, new: str | None) -> Drifted:
-        return _with(Drifted(self._model, "silent", "error", at), keys, old, new)
+        return with_keys(Drifted(self._model, "silent", "error", at), keys, old, new)
 
     def _safe(self, keys: Sequence[str], at: Symbol, old: str | None, new: str | None) -> Drifted:
-        return _with(Drifted(self._model, "safe", "information", at), keys, old, new)
+        return with_keys(Drifted(self._model, "safe", "information", at), keys, old, new)
 
     def _at_key(self, key: str) -> Symbol:
         return owners.of_new_key(self._old, self._new, key, self._came)
@@ -202,19 +167,6 @@ class _Facts:
         """Where the last of the keys is set to the others."""
         path, _, leaf = keys[-1].rpartition(".")
         return owners.of_module(self._new, path)._replace(below=leaf) if path else owners.symbol(self._new, "", leaf)
-
-
-def _with(drift: Drifted, keys: Iterable[str], old: str | None, new: str | None) -> Drifted:
-    full = tuple(keys)
-    return drift._replace(names=folded(full), total=len(full), keys=full, old=old, new=new)
-
-
-def _shape(spec: TensorSpec) -> str:
-    return spec.dtype if spec.shape is None else str(list(spec.shape))
-
-
-def _spec(spec: TensorSpec) -> str:
-    return spec.dtype if spec.shape is None else f"{spec.dtype} {list(spec.shape)}"
 
 
 def _differ(one: Constant, other: Constant | None) -> bool:

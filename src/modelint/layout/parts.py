@@ -17,11 +17,12 @@ from modelint.layout.words import short
 _KINDS = ("shifted", "type", "attribute", "forward")
 
 
-def of_meaning(model: str, layout: Layout, meaning: Meaning) -> Iterator[tuple[MeaningFact, str]]:
+def of_meaning(model: str, old: Layout, layout: Layout, meaning: Meaning) -> Iterator[tuple[MeaningFact, str]]:
     """One fact for each place, in the order of the parts, and the words that say it as a reason of another."""
     found: dict[Where, list[Part]] = {}
     symbols: dict[Where, Symbol] = {}
-    for part in meaning.parts:
+    for each in meaning.parts:
+        part = _of_container(old, layout, each)
         at = _symbol(layout, part)
         symbols.setdefault(where(at), at)
         found.setdefault(where(at), []).append(part)
@@ -55,7 +56,7 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         total=len(paths),
         old=old,
         new=new,
-        reasons=tuple(_words(layout, key[0], each) for key, each in rest),
+        reasons=tuple(filter(None, (_words(layout, key[0], each) for key, each in rest))),
     )
     words = _words(layout, kind, first[1])
     cls = short(owners.class_at(layout, part.path) or "the model")
@@ -67,6 +68,28 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         return facts.HyperParameterChanged(drift, cls, attribute, part.traced, part.training_only), words
     own = not (owners.class_at(layout, part.path) or "").startswith("torch.")
     return facts.ForwardChanged(drift, cls, part.what == "order", own, part.traced, part.training_only), words
+
+
+def _of_container(old: Layout, new: Layout, part: Part) -> Part:
+    """Where a class calls its modules in another order, and a container of it has the same ones under other numbers,
+    the container is it.
+    """
+    inner = f"{part.path}." if part.path else ""
+    if part.what != "order":
+        return part
+    numbered: dict[str, list[str]] = {}
+    for path in new.modules:
+        container, _, number = path.rpartition(".")
+        name = container[len(inner) :] if container.startswith(inner) else ""
+        if number.isdigit() and name and "." not in name:
+            numbered.setdefault(container, []).append(number)
+    for container, numbers in numbered.items():
+        before = f"{part.old_path}.{container[len(inner) :]}" if part.old_path else container[len(inner) :]
+        olds = [old.modules.get(f"{before}.{number}", "") for number in numbers]
+        news = [new.modules[f"{container}.{number}"] for number in numbers]
+        if olds != news and sorted(olds) == sorted(news):
+            return part._replace(path=container, old_path=before)
+    return part
 
 
 def _kind(layout: Layout, part: Part) -> str:
@@ -87,12 +110,14 @@ def _symbol(layout: Layout, part: Part) -> Symbol:
 
 
 def _words(layout: Layout, kind: str, parts: Sequence[Part]) -> str:
+    """As a reason; "" for what tells nothing beside another cause."""
     part = parts[0]
+    cls = owners.class_at(layout, part.path) or ""
     name = folded(each.path for each in parts)[0] or "the model"
     if kind == "type":
         return f"{name} is {short(part.new or '?')}, was {short(part.old or '?')}"
     if kind == "attribute":
-        return f"{part.attribute or 'a number'} of {name} is {part.new or 'another'}, was {part.old or 'another'}"
+        return f"{part.attribute} of {name} is {part.new}, was {part.old}" if part.attribute else ""
     if kind == "shifted":
         return f"other modules stand at the numbers of {name}"
-    return f"{short(owners.class_at(layout, part.path) or name)}.forward changed"
+    return "" if cls.startswith("torch.") else f"{short(cls)}.forward changed"

@@ -15,6 +15,8 @@ from modelint.layout.facts import ClassPlace, Symbol
 
 #: Calls on self that give the attribute of their first argument a value.
 _REGISTER = ("register_buffer", "register_parameter", "register_module", "add_module")
+#: Keys that a method stands for.
+_MADE_BY = {"_extra_state": "get_extra_state"}
 #: Larger files are generated.
 _MOST_BYTES = 2_000_000
 
@@ -45,6 +47,7 @@ class Finder:
         node = None if place is None else self._class(place)
         if place is None or node is None or not attribute:
             return None
+        attribute = _MADE_BY.get(attribute, attribute)
         for wanted in dict.fromkeys((f"{attribute}.{below}" if below else attribute, attribute)):
             for found in _assigning(node, wanted):
                 return Spot(place.path, self._span(place.path, found))

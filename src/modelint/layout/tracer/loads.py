@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -23,6 +23,11 @@ _UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)")
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
+_LOADING = ("load_state_dict", "_load_from_state_dict", "set_extra_state")
+_SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
+_overriding: dict[tuple[type, tuple[str, ...]], bool] = {}
+
+
 class _File(OrderedDict[str, Any]):
     """A state dict, with the versions of its modules as ``state_dict()`` adds them."""
 
@@ -30,31 +35,27 @@ class _File(OrderedDict[str, Any]):
 
 
 def has_hooks(model: nn.Module) -> bool:
-    """Whether loading runs code other than torch's own."""
-    for module in model.modules():
-        if module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks:
-            return True
-        if any(_overridden(type(module), name) for name in ("load_state_dict", "_load_from_state_dict")):
-            return True
-        if type(module).set_extra_state is not nn.Module.set_extra_state:
-            return True
-    return False
+    """Whether loading runs more than torch's own load_state_dict."""
+    return any(
+        module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks or _overrides(type(module), _LOADING)
+        for module in model.modules()
+    )
 
 
 def has_save_hooks(model: nn.Module) -> bool:
-    for module in model.modules():
-        if module._state_dict_hooks or module._state_dict_pre_hooks:
-            return True
-        if any(_overridden(type(module), name) for name in ("state_dict", "_save_to_state_dict")):
-            return True
-        if type(module).get_extra_state is not nn.Module.get_extra_state:
-            return True
-    return False
+    """Whether its state dict is more than its parameters and buffers."""
+    return any(
+        module._state_dict_hooks or module._state_dict_pre_hooks or _overrides(type(module), _SAVING)
+        for module in model.modules()
+    )
 
 
-def _overridden(cls: type, name: str) -> bool:
-    owner = next((each for each in cls.__mro__ if name in vars(each)), nn.Module)
-    return not owner.__module__.startswith("torch.nn.modules.") or "Lazy" in owner.__name__
+def _overrides(cls: type, names: tuple[str, ...]) -> bool:
+    known = _overriding.get((cls, names))
+    if known is None:
+        owners = [next((each for each in cls.__mro__ if name in vars(each)), nn.Module) for name in names]
+        known = _overriding[cls, names] = any(not each.__module__.startswith("torch.nn.modules.") for each in owners)
+    return known
 
 
 def is_lazy(model: nn.Module) -> bool:
@@ -63,19 +64,55 @@ def is_lazy(model: nn.Module) -> bool:
     )
 
 
-def load(model: nn.Module, old: Mapping[str, Any], state: Mapping[str, Any], memory: int) -> dict[str, Any]:
-    """The verdict on one old layout; ``state`` is the model's own state dict."""
-    hooks = has_hooks(model)
-    if not hooks and _equal(old, state):
-        return _verdict(hooks=False)
-    verdict = _try(model, _file(old, state, "meta"), hooks)
-    if verdict["proved"]:
+class Loader:
+    """Asks one model about old layouts. ``again`` builds it anew: what runs on loading may change the instance."""
+
+    def __init__(self, model: nn.Module, state: Mapping[str, Any], again: Callable[[], nn.Module], memory: int) -> None:
+        self._model = model
+        self._state = state
+        self._again = again
+        self._memory = memory
+        self._hooks = has_hooks(model)
+        self._changes = self._hooks or is_lazy(model)
+
+    def load(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        """The verdict on one old layout."""
+        if not self._hooks and _equal(old, self._state):
+            return _verdict(hooks=False)
+        verdict = self._try(_file(old, self._state, "meta"))
+        if verdict["proved"]:
+            return verdict
+        size = sum(_bytes(spec) for spec in old["keys"].values())
+        if size > self._memory // 2:
+            verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
+            return verdict
+        return self._try(_file(old, self._state, "cpu"))
+
+    def round_trip(self, layout: Mapping[str, Any]) -> str | None:
+        """Why a second instance does not accept what the first one saves. Asked only where torch does not ensure it."""
+        if not (self._changes or has_save_hooks(self._model) or layout["extra"]):
+            return None
+        state = _File(self._state)
+        if hasattr(self._state, "_metadata"):
+            state._metadata = self._state._metadata
+        verdict = self._try(state)
+        if not verdict["proved"]:
+            verdict = self.load(layout)
+        return None if verdict["loads"] or not verdict["proved"] else str(verdict["error"] or "keys are left over")
+
+    def _try(self, state: _File) -> dict[str, Any]:
+        model = self._again() if self._changes else self._model
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                result = model.load_state_dict(state, strict=True)
+        except Exception as error:
+            return _refused(error, self._hooks)
+        verdict = _verdict(self._hooks)
+        verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
+        verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
+        verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
         return verdict
-    size = sum(_bytes(spec) for spec in old["keys"].values())
-    if size > memory // 2:
-        verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
-        return verdict
-    return _try(model, _file(old, state, "cpu"), hooks)
 
 
 def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
@@ -131,20 +168,6 @@ def _bytes(spec: Mapping[str, Any]) -> int:
     for each in spec["shape"] or ():
         size *= each
     return int(size)
-
-
-def _try(model: nn.Module, state: _File, hooks: bool) -> dict[str, Any]:
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            result = model.load_state_dict(state, strict=True)
-    except Exception as error:
-        return _refused(error, hooks)
-    verdict = _verdict(hooks)
-    verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
-    verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
-    verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
-    return verdict
 
 
 def _refused(error: Exception, hooks: bool) -> dict[str, Any]:
