@@ -54,9 +54,11 @@ def _lock(arguments: argparse.Namespace) -> int:
         )
         done: list[Locked] = []
         with stdout() as stream:
-            for each in lock.lock(found, chosen, options):
-                done.append(each)
-                stream.writelines(f"{line}\n" for line in _said(each, dry=arguments.check))
+            try:
+                done.extend(lock.lock(found, chosen, options))
+            finally:  # what was written is said, whatever came after it
+                done.sort(key=lambda each: chosen.index(each.declaration))
+                stream.writelines(f"{line}\n" for each in done for line in _said(each, dry=arguments.check))
     except lock.LockError as error:
         raise Wrong(str(error)) from None
     outcomes = [each.outcome for each in done]
