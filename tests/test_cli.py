@@ -283,7 +283,7 @@ def test_a_path_that_does_not_exist(shell: Shell) -> None:
         (["check", "--select", " ,"], "--select names no code"),
         (["check", ""], "'': no such file or folder"),
         (["check", "--format", "xml"], "invalid choice: 'xml'"),
-        (["check", "--only", "layout"], "argument --only: invalid choice: 'layout'"),
+        (["check", "--only", "checkpoint"], "argument --only: invalid choice: 'checkpoint'"),
         (["check", "--jobs", "0"], "argument --jobs: invalid number of processes"),
         (["check", "--jobs", "many"], "argument --jobs: invalid number of processes"),
         (["check", "--config", "none.toml"], "none.toml: no such configuration file"),

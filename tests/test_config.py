@@ -65,6 +65,7 @@ def test_every_key(tmp_path: Path) -> None:
         force_exclude=True,
         per_file_ignores={"tests/": (), "test/": TEST_FOLDERS["test/"], "scripts/": ("MDL2",)},
         fail_on="error",
+        path=str(tmp_path / "pyproject.toml"),
     )
 
 

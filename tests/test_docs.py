@@ -23,11 +23,12 @@ def test_architecture_names_the_modules_that_exist() -> None:
     assert set(re.findall(r"^ *(\w+)\.py ", text, re.MULTILINE)) == modules(SOURCES)
 
 
-def test_architecture_names_the_rooms_of_the_engine() -> None:
+def test_architecture_names_the_rooms_of_the_engines() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    table = text.partition("The rooms of `lint/`:")[2].partition("##")[0]
-    named = re.findall(r"`(\w+)`", table)
-    assert sorted(named) == sorted(modules(SOURCES / "lint"))
+    for engine in ("lint", "layout"):
+        table = text.partition(f"The rooms of `{engine}/`:")[2].partition("\n\n`")[0].partition("##")[0]
+        named = re.findall(r"`(\w+)`", table)
+        assert sorted(named) == sorted(modules(SOURCES / engine))
 
 
 def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
         (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
         assert "modelint" in tomllib.loads(block)["tool"]
         found = Configs(str(tmp_path)).of_folder(str(tmp_path))
-        assert found.folder == str(tmp_path) and found.select is not None
+        assert found.folder == str(tmp_path) and (found.select or found.layout.models)
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"])

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ class Project:
         git(folder, "init", "-q")
 
     def stage(self, name: str, data: str | bytes) -> None:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
         git(self.folder, "add", "--", name)
 
@@ -147,3 +149,92 @@ def test_no_torch_in_its_environment(installed: Project, place: Path) -> None:
     packages = {path.name for path in (place / "store").glob("repo*/py_env-*/lib/python*/site-packages/*")}
     assert "libcst" in packages and "modelint" in packages
     assert "torch" not in packages
+
+
+# Tracked models: the hook finds the project's own Python, which has torch; its own environment has none.
+
+NET = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 8)
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.last(self.first(x))
+"""
+
+
+@pytest.fixture(params=["modelint-layout", "modelint"])
+def tracked(
+    request: pytest.FixtureRequest, tmp_path: Path, place: Path, environment: dict[str, str], modelint: Path
+) -> Project:
+    """A repository with an environment of its own that has torch, a tracked model, and one of the two hooks."""
+    own = {name: value for name, value in environment.items() if name not in ("VIRTUAL_ENV", "MODELINT_PYTHON")}
+    project = Project(tmp_path / "project", {**own, "MODELINT_CACHE_DIR": str(tmp_path / "cache")})
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project.folder / ".venv"], check=True)
+    packages = next((project.folder / ".venv/lib").glob("python*/site-packages"))
+    # The torch of the tests, as if it had been installed there.
+    (packages / "torch.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    entry = {"repo": str(modelint), "rev": git(modelint, "rev-parse", "HEAD").strip(), "hooks": [{"id": request.param}]}
+    project.stage(".pre-commit-config.yaml", yaml.safe_dump({"repos": [entry]}))
+    project.stage(".gitignore", ".venv/\n")
+    project.stage("pyproject.toml", "[tool.modelint.models.net]\nfactory = 'net:Net'\n")
+    project.stage("net.py", NET)
+    code, output = project.run("pre-commit", "install", "--install-hooks")
+    assert code == 0, output
+    return project
+
+
+def command(project: Project, place: Path, *arguments: str) -> tuple[int, str]:
+    """`modelint ...` of the hook's own environment, as a user has it who installed it apart."""
+    script = next((place / "store").glob("repo*/py_env-*/bin/modelint"))
+    return project.run(str(script), *arguments)
+
+
+def test_a_renamed_attribute_is_refused_until_it_is_accepted_or_reverted(tracked: Project, place: Path) -> None:
+    code, output = tracked.commit()
+    assert code == 1 and "MDL731" in output and "modelint lock net" in output, output
+    code, output = command(tracked, place, "lock")
+    assert code == 0, output
+    assert not list(tracked.folder.rglob("__pycache__")) or not (tracked.folder / "__pycache__").exists()
+    git(tracked.folder, "add", "model-manifests")
+    code, output = tracked.commit()
+    assert code == 0, output
+
+    renamed = NET.replace("self.last", "self.head")
+    tracked.stage("net.py", renamed)
+    code, output = tracked.commit()
+    assert code == 1 and "net.py:8:9: MDL707 [key-renamed]" in output and "modelint lock net" in output, output
+    assert "self.head = nn.Linear(8, 2)" in output
+    # Reverted, with another word in a comment: nothing is to be said.
+    tracked.stage("net.py", NET + "# as it was\n")
+    code, output = tracked.commit()
+    assert code == 0, output
+    # Accepted.
+    tracked.stage("net.py", renamed)
+    assert tracked.commit()[0] == 1
+    code, output = command(tracked, place, "lock", "net")
+    assert code == 0 and "MDL707 key-renamed (breaking)" in output, output
+    # The manifest has to be part of the commit: what is not staged does not count.
+    assert tracked.commit()[0] == 1
+    git(tracked.folder, "add", "model-manifests")
+    code, output = tracked.commit()
+    assert code == 0, output
+
+    # A commit of a manifest alone, and one that only deletes, are looked at as well.
+    manifest = tracked.folder / "model-manifests/net/layout.json"
+    whole = manifest.read_text()
+    tracked.stage("model-manifests/net/layout.json", whole.replace("[8, 4]", "[9, 4]"))
+    code, output = tracked.commit()
+    assert code == 1 and "MDL703" in output, output
+    tracked.stage("model-manifests/net/layout.json", whole)
+    git(tracked.folder, "rm", "-q", "net.py")
+    code, output = tracked.commit()
+    assert code == 1 and "MDL732" in output and "exit code: 3" in output, output
+    tracked.stage("net.py", renamed)
+    git(tracked.folder, "rm", "-q", "pyproject.toml")
+    code, output = tracked.commit()
+    assert code == 1 and "MDL734" in output, output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,14 +12,17 @@ HEADLINE = re.compile(r"^(?P<path>.+?):(?P<line>\d+):\d+: (?P<code>MDL\d{3}) ")
 
 
 def check(folder: Path, output_format: str, color: str = "auto") -> subprocess.CompletedProcess[str]:
-    """`modelint check` on the folder, as a user runs it."""
+    """`modelint check` on the folder, as a user runs it; its models are built in this Python, or the one named."""
     command = [sys.executable, "-m", "modelint", "check", folder.name, "--format", output_format, "--color", color]
-    return subprocess.run(command, cwd=folder.parent, stdout=subprocess.PIPE, encoding="utf-8", check=False)
+    environment = {"MODELINT_PYTHON": sys.executable, **os.environ}
+    return subprocess.run(
+        command, cwd=folder.parent, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
+    )
 
 
-def reported(folder: Path) -> list[str]:
+def reported(text: str) -> list[str]:
     """`CODE path:line` of each diagnostic, in the order of the report."""
-    lines = check(folder, "concise").stdout.splitlines()
+    lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
     return [f"{found['code']} {found['path']}:{found['line']}" for line in lines if (found := HEADLINE.match(line))]
 
 
@@ -28,8 +32,9 @@ def main() -> int:
     expected = (folder / "expected.txt").read_text(encoding="utf-8").split("\n")
     expected = [line for line in expected if line and not line.startswith("#")]
     color = "always" if sys.stdout.isatty() else "never"
-    print(check(folder, "full", color).stdout, flush=True)
-    found = reported(folder)
+    report = check(folder, "full", color).stdout
+    print(report, flush=True)
+    found = reported(report)
     if found == expected:
         print(f"demo: all {len(found)} diagnostics stand where {folder.name}/expected.txt has them, and no other")
         return 0

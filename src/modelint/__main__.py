@@ -1,8 +1,6 @@
 """``python -m modelint``."""
 
-import sys
-
-from modelint.cli import main
+from modelint.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -1,22 +1,26 @@
 """`modelint check`: find the files, look at those that can matter, and say what is left after comments and selection.
 
-On the path of a hook with nothing to say: the engine, and with it libcst, is imported for candidates alone.
+On the path of a hook with nothing to say: the engine, and with it libcst, is imported for candidates alone; the tracer
+is started for tracked models that a change can have affected.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelint import files, selection
-from modelint.config import Config, Configs
-from modelint.diagnostics import SEVERITIES, Diagnostic, NotAnalysed, Severity
+from modelint.config import Configs
+from modelint.diagnostics import Diagnostic, NotAnalysed, Severity
 from modelint.lint.read import read_bytes
-from modelint.lint.triage import may_matter
-from modelint.rule import Status
+from modelint.lint.triage import MAY_DEFINE, may_matter
+from modelint.parallel import cores
+from modelint.picker import Picker
 
 if TYPE_CHECKING:
+    from modelint.layout.building import Progress
+    from modelint.layout.run import LayoutRun
     from modelint.lint.engine import LintRun
     from modelint.report import Outcome
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 COMMENT_MARK = b"modelint:"
 
 
+#: A hint looks for models in so many files.
+_MOST_DEFINING = 40
 #: ``ast.PyCF_ONLY_AST``: ``ast`` itself is not imported on this path.
 _ONLY_AST = 0x400
 #: Above this the reader, which has caps, looks first.
@@ -43,12 +49,25 @@ class Options(NamedTuple):
     cache: bool = True
     #: What stands on stdin, and the name that it goes by.
     stdin: tuple[str, bytes] | None = None
+    #: One engine alone: "lint" or "layout".
+    only: str | None = None
+    #: Lint exactly the files that are named, even none; layout looks at whatever the work tree affects.
+    hook: bool = False
+    python: str | None = None
+    #: Who is told how far the building of models is; asked for when models are built.
+    progress: Callable[[], Progress | None] | None = None
 
 
 class Checked(NamedTuple):
     outcome: Outcome
     #: Something was reported at or above --fail-on.
     failed: bool
+    #: None: no tracked models were asked for.
+    layout: LayoutRun | None = None
+    #: How many changed files define models that nothing tracks.
+    untracked: int = 0
+    #: The lines that would track the models that were seen.
+    hint: Sequence[str] = ()
 
 
 class _Looked(NamedTuple):
@@ -58,10 +77,12 @@ class _Looked(NamedTuple):
     #: Those with suppression comments.
     commented: list[str]
     not_analysed: list[NotAnalysed]
+    #: The first of those that may define models, with their content.
+    defining: list[tuple[str, bytes]]
 
 
 def check(paths: list[str], options: Options) -> Checked:
-    """Lint what ``paths`` name. Raises ConfigError and NoSuchPath."""
+    """Lint what ``paths`` name, and check the tracked models that it can affect. Raises ConfigError and NoSuchPath."""
     cwd = os.getcwd()
     configs = Configs(cwd, options.config)
     overlay: dict[str, bytes] = {}
@@ -70,11 +91,26 @@ def check(paths: list[str], options: Options) -> Checked:
         path = os.path.normpath(os.path.join(cwd, name))
         overlay[path] = data
         found = files.stdin_target(path, cwd, configs)
+    elif options.only == "layout":
+        files.refuse_missing(paths, cwd)
+        found = files.Found([], [])
     else:
         found = files.find(paths, cwd, configs)
+    layer = selection.Layer(options.select, options.extend_select, options.ignore)
+    picked = Picker(configs, layer, options.preview, options.fail_on)
     for target in found.targets:
         configs.of_file(target.path)  # an error in any configuration is said, whatever the files hold
     looked = _look(found.targets, overlay)
+    linted = _check_files(found, looked, options, picked, cwd, overlay)
+    if options.only == "lint" or options.stdin is not None:
+        return linted
+    named = [target.path for target in found.targets]
+    return _with_models(linted, named, looked.defining, paths, configs, options, picked)
+
+
+def _check_files(
+    found: files.Found, looked: _Looked, options: Options, picked: Picker, cwd: str, overlay: dict[str, bytes]
+) -> Checked:
     diagnostics, wide, not_analysed = _lint(looked, overlay, options)
     not_analysed = [*found.not_analysed, *looked.not_analysed, *not_analysed]
     if looked.commented or diagnostics:
@@ -87,7 +123,6 @@ def check(paths: list[str], options: Options) -> Checked:
         unseen = {roots.get(skipped.path) for skipped in not_analysed}
         settled = [path for path in analysed if roots[path] in found.whole - unseen]
         diagnostics = suppress.apply(diagnostics, _reader(overlay), analysed, settled).kept
-    picked = _Picker(configs, options)
     diagnostics = [each for each in diagnostics if picked.reports(each, wide=each in wide)]
     failed = any(picked.fails(each.path, each.severity) for each in diagnostics) or any(
         picked.fails(skipped.path, "information") for skipped in not_analysed
@@ -95,9 +130,48 @@ def check(paths: list[str], options: Options) -> Checked:
     return Checked(_outcome(diagnostics, not_analysed, len(found.targets), cwd, overlay), failed)
 
 
+def _with_models(
+    linted: Checked,
+    named: list[str],
+    defining: list[tuple[str, bytes]],
+    paths: list[str],
+    configs: Configs,
+    options: Options,
+    picked: Picker,
+) -> Checked:
+    """With what is to be said of tracked models. Comments in the source do not hide it: it is accepted by `lock`."""
+    from modelint import cache, tracked
+
+    cwd = linted.outcome.cwd
+    wanted = tracked.Wanted(
+        (selection.Layer(options.select, options.extend_select, options.ignore),),
+        options.preview,
+        options.python,
+        options.jobs or cores(),
+        cache.folder() if options.cache else None,
+        options.progress,
+        options.hook,
+    )
+    looked = tracked.look(None if options.hook else paths, cwd, configs, wanted)
+    if looked is None:
+        return linted
+    run = looked.run
+    reported = [(folder, each) for folder, each in run.diagnostics if picked.reports_drift(folder, each)]
+    failed = linted.failed or any(picked.fails_in(folder, each.severity) for folder, each in reported)
+    diagnostics = [*linted.outcome.diagnostics, *(_shown(each, cwd) for _, each in reported)]
+    diagnostics.sort(key=lambda each: (each.path, each.span.line, each.span.column, each.code))
+    untracked, hint = 0, []
+    if run.models:
+        untracked = tracked.untracked(run, named if options.hook else tracked.changed_files(cwd), _reader({}))
+    elif looked.unconfigured:
+        hint = tracked.hint(defining, cwd)
+    outcome = linted.outcome._replace(diagnostics=diagnostics, models=run.models)
+    return Checked(outcome, failed, run, untracked, hint)
+
+
 def _look(targets: list[files.Target], overlay: dict[str, bytes]) -> _Looked:
     """Read each file once, and keep those that can matter."""
-    looked = _Looked([], [], [])
+    looked = _Looked([], [], [], [])
     for target in targets:
         data = overlay.get(target.path)
         read = read_bytes(target.path) if data is None else data
@@ -108,6 +182,8 @@ def _look(targets: list[files.Target], overlay: dict[str, bytes]) -> _Looked:
         else:
             if may_matter(read):
                 looked.candidates.append(target)
+                if len(looked.defining) < _MOST_DEFINING and MAY_DEFINE.search(read):
+                    looked.defining.append((target.path, read))
             elif (problem := _unparsable(target.path, read)) is not None:
                 looked.not_analysed.append(problem)
                 continue
@@ -139,7 +215,13 @@ def _unparsable(path: str, data: bytes) -> NotAnalysed | None:
                 warnings.simplefilter("ignore")
                 compile(data, path, "exec", flags=_ONLY_AST, dont_inherit=True)
             return None
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
+        except SyntaxError as error:
+            from modelint.lint.newer import looks_newer
+
+            # Nothing in it could be reported, whichever Python can read it.
+            if looks_newer(data.decode("utf-8", "replace"), error.lineno or 1, error.msg or ""):
+                return None
+        except (ValueError, MemoryError, RecursionError):
             pass  # the reader finds the words
     from modelint.lint.source import read_source
 
@@ -171,14 +253,10 @@ def _engine(root: str, paths: list[str], overlay: dict[str, bytes], options: Opt
     from modelint.lint.engine import lint_files
 
     cache = Cache.open(root) if options.cache else None
-    run = lint_files(paths, root=root, jobs=options.jobs or _cores(), cache=cache, overlay=overlay)
+    run = lint_files(paths, root=root, jobs=options.jobs or cores(), cache=cache, overlay=overlay)
     if cache is not None:
         cache.save()
     return run
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _outcome(
@@ -189,12 +267,6 @@ def _outcome(
 
     read = _reader(overlay)
 
-    def relative(path: str) -> str:
-        try:
-            return os.path.relpath(path, cwd).replace(os.sep, "/")
-        except ValueError:  # another drive
-            return path.replace(os.sep, "/")
-
     def source(path: str) -> str | None:
         from modelint.lint.decode import Undecodable, decode
 
@@ -204,15 +276,22 @@ def _outcome(
         except Undecodable:
             return None
 
-    shown = [
-        each._replace(
-            path=relative(each.path),
-            related=tuple(place._replace(path=relative(place.path)) for place in each.related),
-        )
-        for each in diagnostics
-    ]
-    skipped = [each._replace(path=relative(each.path)) for each in not_analysed]
+    shown = [_shown(each, cwd) for each in diagnostics]
+    skipped = [each._replace(path=_relative(each.path, cwd)) for each in not_analysed]
     return Outcome(shown, skipped, files=count, sources=source, root=files.repository(cwd), cwd=cwd)
+
+
+def _shown(diagnostic: Diagnostic, cwd: str) -> Diagnostic:
+    """With paths as the user reads them."""
+    related = tuple(place._replace(path=_relative(place.path, cwd)) for place in diagnostic.related)
+    return diagnostic._replace(path=_relative(diagnostic.path, cwd), related=related)
+
+
+def _relative(path: str, cwd: str) -> str:
+    try:
+        return os.path.relpath(path, cwd).replace(os.sep, "/")
+    except ValueError:  # another drive
+        return path.replace(os.sep, "/")
 
 
 def _reader(overlay: dict[str, bytes]) -> Callable[[str], bytes | None]:
@@ -222,50 +301,3 @@ def _reader(overlay: dict[str, bytes]) -> Callable[[str], bytes | None]:
         return None if isinstance(found, NotAnalysed) else found
 
     return read
-
-
-class _Picker:
-    """What the configuration of each file lets through."""
-
-    def __init__(self, configs: Configs, options: Options) -> None:
-        self._configs = configs
-        self._options = options
-        self._selected: dict[tuple[str, str], bool] = {}
-        self._ignores: dict[str, list[tuple[files.Patterns, tuple[str, ...]]]] = {}
-
-    def reports(self, diagnostic: Diagnostic, *, wide: bool) -> bool:
-        """Whether to report it; ``wide``: it is of the form that only --preview shows."""
-        found = self._configs.of_file(diagnostic.path)
-        if wide and not (self._options.preview or found.preview):
-            return False
-        key = (os.path.dirname(diagnostic.path), diagnostic.code)
-        if key not in self._selected:
-            self._selected[key] = self._is_selected(diagnostic.code, found)
-        return self._selected[key] and not self._is_ignored(diagnostic, found)
-
-    def fails(self, path: str, severity: Severity) -> bool:
-        threshold = self._options.fail_on or self._configs.of_file(path).fail_on
-        return SEVERITIES.index(severity) >= SEVERITIES.index(threshold)
-
-    def _is_selected(self, code: str, found: Config) -> bool:
-        from modelint import catalogue
-
-        options = self._options
-        status: Status = next((rule.status for rule in catalogue.rules() if rule.code == code), "on")
-        layers = [
-            selection.Layer(found.select, found.extend_select, found.ignore),
-            selection.Layer(options.select, options.extend_select, options.ignore),
-        ]
-        return selection.selects(code, status, layers, preview=options.preview or found.preview)
-
-    def _is_ignored(self, diagnostic: Diagnostic, found: Config) -> bool:
-        if found.folder not in self._ignores:
-            self._ignores[found.folder] = [
-                (files.Patterns(found.folder, files.compile_patterns((pattern,))), codes)
-                for pattern, codes in found.per_file_ignores.items()
-            ]
-        return any(
-            patterns.verdict(diagnostic.path, is_folder=False)
-            for patterns, codes in self._ignores[found.folder]
-            if diagnostic.code.startswith(codes)
-        )

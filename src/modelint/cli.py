@@ -7,24 +7,22 @@ On the path of a hook with nothing to say: everything heavy is imported where it
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from modelint import __version__
+from modelint.console import Wrong, close_stdout, colored, count, is_terminal, say, stdout
 from modelint.diagnostics import SEVERITIES
 
 if TYPE_CHECKING:
     from modelint.check import Checked
     from modelint.diagnostics import NotAnalysed
+    from modelint.layout.building import Progress
+    from modelint.layout.run import LayoutRun
 
-FORMATS = ("full", "concise", "json", "sarif", "github")
-
-
-class _Wrong(Exception):
-    """The user's input cannot be used; the text is the one line that says why."""
+FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown")
 
 
 class _Help(argparse.HelpFormatter):
@@ -41,7 +39,19 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Help, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        raise _Wrong(f"{message}; `{self.prog} --help` lists the options")
+        raise Wrong(f"{message}; `{self.prog} --help` lists the options")
+
+
+def program() -> NoReturn:
+    """The process as a whole: it ends at once, for taking apart what a run has built costs a tenth of the run."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                sys.exit(code)  # Python has its own words for a stream that fails at the end
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,15 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
-        _say("modelint: interrupted")
+        say("modelint: interrupted")
         return 130
     except BrokenPipeError:
-        _close_stdout()
+        close_stdout()
         return 141
     except SystemExit as stop:  # --help and --version of argparse
         return stop.code if isinstance(stop.code, int) else 0
     except Exception as error:
-        _say(f"modelint: {_reason(error)}")
+        say(f"modelint: {_reason(error)}")
         return 2
 
 
@@ -67,18 +77,22 @@ def _run(argv: Sequence[str]) -> int:
     if unknown:
         command = f"modelint {arguments.command}" if arguments.command else "modelint"
         hint = "a file of such a name goes after --, " if arguments.command == "check" else ""
-        raise _Wrong(f"unrecognized arguments: {' '.join(unknown)}; {hint}`{command} --help` lists the options")
+        raise Wrong(f"unrecognized arguments: {' '.join(unknown)}; {hint}`{command} --help` lists the options")
     if arguments.command == "check":
         return _check(arguments)
     if arguments.command == "explain":
         return _explain(arguments)
+    if arguments.command in ("lock", "init", "env"):
+        from modelint import commands
+
+        return commands.run(arguments)
     if arguments.command == "rules":
         from modelint import catalogue
 
-        with _stdout() as stream:
+        with stdout() as stream:
             catalogue.list_rules(stream, format=arguments.format)
         return 0
-    raise _Wrong("no command given; `modelint --help` lists them")
+    raise Wrong("no command given; `modelint --help` lists them")
 
 
 def _valued(argv: Sequence[str]) -> list[str]:
@@ -95,7 +109,11 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"modelint {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="modelint")
-    _add_check(commands.add_parser("check", help="lint files"))
+    _add_check(commands.add_parser("check", help="lint files, and check every tracked model that they can affect"))
+    _add_lock(commands.add_parser("lock", help="accept: write the manifests of tracked models"))
+    _add_init(commands.add_parser("init", help="find models that could be tracked"))
+    env = commands.add_parser("env", help="show the project interpreter, and how it was found")
+    _add_interpreter(env)
     explain = commands.add_parser("explain", help="show the page of one rule")
     explain.add_argument("code", metavar="CODE", help="a code (MDL401) or a name (unchecked-non-strict-load)")
     _add_color(explain)
@@ -106,7 +124,12 @@ def _parser() -> _Parser:
 
 def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("paths", nargs="*", metavar="PATH", help="files and folders (default: .); - reads stdin")
-    check.add_argument("--only", choices=("lint",), help="run one engine only")
+    check.add_argument("--only", choices=("lint", "layout"), help="run one engine only")
+    check.add_argument(
+        "--hook",
+        action="store_true",
+        help="lint exactly the files given, even none; models as the work tree affects them",
+    )
     codes = check.add_argument_group("what is reported")
     for option, words in (
         ("--select", "report these codes or prefixes (MDL4) only; a rule that is off needs its full code"),
@@ -136,6 +159,29 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     run.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
     run.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
     run.add_argument("--config", metavar="FILE", help="use this configuration for every file")
+    _add_interpreter(run)
+
+
+def _add_lock(lock: argparse.ArgumentParser) -> None:
+    lock.add_argument("models", nargs="*", metavar="MODEL", help="names of tracked models (default: all)")
+    lock.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is to be accepted")
+    lock.add_argument("--reason", metavar="TEXT", help="why, for the record of the accepted step")
+    names = lock.add_mutually_exclusive_group()
+    names.add_argument("--remove", metavar="NAME", help="remove the manifest of a model that is no longer declared")
+    names.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="keep the manifest of OLD under the name NEW")
+    lock.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
+    lock.add_argument("--config", metavar="FILE", help="use this configuration")
+    _add_interpreter(lock)
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.add_argument("--dry-run", action="store_true", help="show what could be tracked, and write nothing")
+    init.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
+    _add_interpreter(init)
+
+
+def _add_interpreter(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--python", metavar="PATH", help="the Python in which the project's models import")
 
 
 def _add_color(parser: argparse._ActionsContainer) -> None:
@@ -156,17 +202,19 @@ def _check(arguments: argparse.Namespace) -> int:
     from modelint import selection
     from modelint.check import Options, check
 
-    if arguments.statistics and arguments.format in ("sarif", "github"):
-        raise _Wrong(f"--statistics goes with --format full, concise or json, not {arguments.format}")
+    if arguments.statistics and arguments.format not in ("full", "concise", "json"):
+        raise Wrong(f"--statistics goes with --format full, concise or json, not {arguments.format}")
     select = None if arguments.select is None else selection.parse_list(arguments.select)
     if select == ():
-        raise _Wrong("--select names no code, so nothing would be reported; `modelint rules` lists them")
+        raise Wrong("--select names no code, so nothing would be reported; `modelint rules` lists them")
     try:
         os.getcwd()
     except OSError as error:
-        raise _Wrong(f"the working directory cannot be used: {error.strerror}") from None
+        raise Wrong(f"the working directory cannot be used: {error.strerror}") from None
+    if arguments.hook and arguments.paths == ["-"]:
+        raise Wrong("--hook looks at files, not at stdin")
     checked = check(
-        arguments.paths or ["."],
+        arguments.paths or ([] if arguments.hook else ["."]),
         Options(
             select=select,
             extend_select=selection.parse_list(arguments.extend_select or ()),
@@ -177,18 +225,28 @@ def _check(arguments: argparse.Namespace) -> int:
             jobs=arguments.jobs,
             cache=not arguments.no_cache,
             stdin=_stdin(arguments),
+            only=arguments.only,
+            hook=arguments.hook,
+            python=arguments.python,
+            progress=_progress,
         ),
     )
     try:
         _write(checked, arguments)
     except BrokenPipeError:
-        _close_stdout()  # what was found decides the exit code, read or not
+        close_stdout()  # what was found decides the exit code, read or not
     for skipped in checked.outcome.not_analysed:
-        _say(_not_analysed(skipped))
-    _say(_summary(checked))
+        say(_not_analysed(skipped))
+    from modelint.report.escape import shown
+
+    for line in (*(checked.layout.notes if checked.layout else ()), *checked.hint):
+        say(shown(line))
+    say(_summary(checked, arguments.only))
     counted = arguments.fail_on_unanalysed
     if any(skipped.internal for skipped in checked.outcome.not_analysed):
         return 2
+    if checked.layout is not None and checked.layout.could_not_look:
+        return 3
     if counted and any(counted == "any" or skipped.syntax for skipped in checked.outcome.not_analysed):
         return 3
     return 1 if checked.failed and not arguments.exit_zero else 0
@@ -198,16 +256,16 @@ def _stdin(arguments: argparse.Namespace) -> tuple[str, bytes] | None:
     if "-" not in arguments.paths and arguments.stdin_filename is None:
         return None
     if arguments.paths not in (["-"], []):
-        raise _Wrong("stdin and other paths cannot be checked in one run")
+        raise Wrong("stdin and other paths cannot be checked in one run")
     if sys.stdin is None:
-        raise _Wrong("stdin is closed")
+        raise Wrong("stdin is closed")
     return arguments.stdin_filename or "stdin.py", sys.stdin.buffer.read()
 
 
 def _write(checked: Checked, arguments: argparse.Namespace) -> None:
     """The report, to stdout or to --output-file."""
     if arguments.output_file is None:
-        with _stdout() as stream:
+        with stdout() as stream:
             _render(checked, arguments, stream)
         return
     import io
@@ -219,28 +277,7 @@ def _write(checked: Checked, arguments: argparse.Namespace) -> None:
     try:
         atomic.write(arguments.output_file, text.getvalue().encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise _Wrong(f"{arguments.output_file}: cannot be written: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _stdout() -> Iterator[IO[str]]:
-    """stdout, flushed at the end. What cannot be written is said, unless the reader has gone."""
-    if sys.stdout is None:
-        raise _Wrong("stdout is closed")
-    try:
-        yield sys.stdout
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _close_stdout()
-        raise _Wrong(f"stdout cannot be written: {error.strerror}") from None
-
-
-def _close_stdout() -> None:
-    """Nobody can read the output: what is still buffered must not fail again at exit."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Wrong(f"{arguments.output_file}: cannot be written: {error.strerror}") from None
 
 
 def _render(checked: Checked, arguments: argparse.Namespace, stream: IO[str]) -> None:
@@ -249,17 +286,7 @@ def _render(checked: Checked, arguments: argparse.Namespace, stream: IO[str]) ->
     if arguments.statistics:
         render_statistics(checked.outcome, arguments.format, stream)
     elif checked.outcome.diagnostics or arguments.format not in ("full", "concise"):
-        render(checked.outcome, arguments.format, stream, color=_colored(arguments.color, stream))
-
-
-def _colored(wish: str, stream: IO[str]) -> bool:
-    if wish != "auto":
-        return wish == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+        render(checked.outcome, arguments.format, stream, color=colored(arguments.color, stream))
 
 
 def _not_analysed(skipped: NotAnalysed) -> str:
@@ -268,33 +295,61 @@ def _not_analysed(skipped: NotAnalysed) -> str:
     return f"{shown(skipped.path)}:{skipped.line}: not analysed: {shown(skipped.reason)}"
 
 
-def _summary(checked: Checked) -> str:
+def _progress() -> Progress | None:
+    """How far the building of models is, where somebody looks."""
+    if not is_terminal(sys.stderr):
+        return None
+    from modelint.report import progress
+
+    return progress.Bar(sys.stderr)
+
+
+def _summary(checked: Checked, only: str | None) -> str:
     """The last line: what was looked at, and what came of it."""
     outcome = checked.outcome
-    parts = [_count(outcome.files, "file") if outcome.files else "no Python files found"]
+    models = "" if checked.layout is None else _models(checked.layout)
+    parts = [count(outcome.files, "file")] if outcome.files else []
+    parts += [models] if models else []
     if outcome.diagnostics:
         counts = [
-            _count(number, severity)
+            count(number, severity)
             for severity in reversed(SEVERITIES)
             if (number := sum(each.severity == severity for each in outcome.diagnostics))
         ]
         parts.append(", ".join(counts))
-    elif outcome.files:
+    elif parts:
         parts.append("nothing to report")
+    elif only == "layout":
+        parts.append("no tracked model to look at")
+    else:
+        parts.append("no Python files found")
     if outcome.not_analysed:
         parts.append(f"{len(outcome.not_analysed)} not analysed")
+    if checked.untracked:
+        define = "file defines" if checked.untracked == 1 else "files define"
+        parts.append(f"{checked.untracked} changed {define} models that nothing tracks")
     return "; ".join(parts)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 or noun == "information" else f"{number} {noun}s"
+def _models(run: LayoutRun) -> str:
+    """``3 models: 1 built, 2 unchanged``; "" without a tracked model."""
+    if not run.models:
+        return ""
+    kinds = (
+        (run.built, "built"),
+        (run.unchanged, "unchanged"),
+        (run.without, "without a manifest to compare with"),
+        (run.failed, "could not be built"),
+        (run.missed, "not looked at"),
+    )
+    return f"{count(run.models, 'model')}: {', '.join(f'{number} {words}' for number, words in kinds if number)}"
 
 
 def _explain(arguments: argparse.Namespace) -> int:
     from modelint import catalogue
 
-    with _stdout() as stream:
-        catalogue.explain(arguments.code, stream, color=_colored(arguments.color, stream))
+    with stdout() as stream:
+        catalogue.explain(arguments.code, stream, color=colored(arguments.color, stream))
     return 0
 
 
@@ -306,15 +361,10 @@ def _reason(error: Exception) -> str:
     from modelint.report.escape import shown
     from modelint.selection import UnknownSelector
 
-    if isinstance(error, _Wrong | UnknownCode | UnknownSelector | ConfigError | NoSuchPath):
+    if isinstance(error, Wrong | UnknownCode | UnknownSelector | ConfigError | NoSuchPath):
         return shown(str(error))
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = "" if place is None else f" at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
     return shown(f"internal error{where}: {type(error).__name__}: {error}")
-
-
-def _say(line: str) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        print(line.encode("utf-8", "backslashreplace").decode("utf-8"), file=sys.stderr)

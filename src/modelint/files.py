@@ -71,8 +71,7 @@ def find(paths: list[str], cwd: str, configs: Configs) -> Found:
     for path in paths:
         # normpath would take `link/..` for nothing; os.path.join keeps what the user named.
         absolute = os.path.normpath(os.path.join(cwd, path))
-        if not path or not os.path.lexists(absolute):
-            raise NoSuchPath(f"{path or repr(path)}: no such file or folder")
+        refuse_missing([path], cwd)
         if not os.path.isdir(absolute):
             config = configs.of_file(absolute)
             if config.force_exclude and excludes.hold(absolute, config):
@@ -94,6 +93,13 @@ def find(paths: list[str], cwd: str, configs: Configs) -> Found:
     projects = {target.root for target in targets}
     whole = frozenset(p for p in projects if any(is_inside(p, folder) for folder in folders))
     return Found(targets, found.not_analysed, whole)
+
+
+def refuse_missing(paths: list[str], cwd: str) -> None:
+    """Raises NoSuchPath for the first that does not exist."""
+    for path in paths:
+        if not path or not os.path.lexists(os.path.normpath(os.path.join(cwd, path))):
+            raise NoSuchPath(f"{path or repr(path)}: no such file or folder")
 
 
 def stdin_target(path: str, cwd: str, configs: Configs) -> Found:

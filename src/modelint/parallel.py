@@ -33,6 +33,11 @@ class _Worker(NamedTuple):
     results: int
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def map_forked(
     function: Callable[[Item], Result], items: Sequence[Item], jobs: int, sizes: Sequence[int] | None = None
 ) -> Iterator[Result | Died]:

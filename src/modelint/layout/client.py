@@ -32,6 +32,9 @@ _SET = {
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
     "OMP_NUM_THREADS": "1",
+    # Scripted and compiled functions run, and are traced, as the Python that they are.
+    "PYTORCH_JIT": "0",
+    "TORCHDYNAMO_DISABLE": "1",
 }
 _MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tracer", "__main__.py")
 
@@ -61,15 +64,14 @@ def trace(
     """
     with _Server(python, requests, timeout, memory, jobs) as server:
         left = {each.id: each for each in requests}
-        wait = _START
-        for event in server.events(lambda: wait):
+        for event in server.events():
             if on_event is not None:
                 on_event(event)
             kind = event["event"]
             if kind == "unusable":
                 raise Unusable(event["reason"], event["detail"])
             if kind == "ready":
-                wait = timeout + _GRACE
+                server.wait = timeout + _GRACE
             elif kind == "done":
                 return
             elif kind == "result":
@@ -78,7 +80,7 @@ def trace(
             elif kind == "failure":
                 del left[event["id"]]
                 yield traced.failure(event)
-        if wait == _START:
+        if server.wait == _START:
             raise Unusable(*server.reason())
         stage, message = server.reason()
         for name in left:
@@ -103,6 +105,8 @@ class _Server:
         self._path = ""
         self._output: IO[bytes] | None = None
         self._silent = False
+        #: Seconds until a server that says nothing counts as hanging.
+        self.wait = _START
 
     def __enter__(self) -> _Server:
         try:
@@ -119,7 +123,7 @@ class _Server:
         handle, self._path = tempfile.mkstemp(prefix="modelint-", suffix=".json")
         with open(handle, "w", encoding="ascii") as file:
             json.dump(self._request, file)
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by _end)
         self._pipe, write = os.pipe()
         environment = {name: value for name, value in os.environ.items() if name not in _OURS}
         try:
@@ -137,12 +141,12 @@ class _Server:
         finally:
             os.close(write)
 
-    def events(self, wait: Callable[[], float]) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[dict[str, Any]]:
         """Each event, until the server ends or says nothing for too long."""
         buffer = bytearray()
         heard = time.monotonic()
         while True:
-            left = heard + wait() - time.monotonic()
+            left = heard + self.wait - time.monotonic()
             if left <= 0:
                 self._silent = True
                 return

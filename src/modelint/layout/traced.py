@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from modelint.keys.table import KeyTable, TensorSpec
-from modelint.layout.layout import Constant, Definition, Layout
+from modelint.layout import manifest
+from modelint.layout.facts import ClassPlace, Load, Misfit
+from modelint.layout.layout import Layout
 
 Stage = Literal["import", "call", "not-a-module", "record", "timeout", "memory", "exit", "signal", "fork"]
 Blame = Literal["meta", "arguments", "import", "code", "network", "gpu", "missing-package", "resources"]
@@ -34,27 +35,6 @@ class Request(NamedTuple):
     inputs: Sequence[str] | None = None
 
 
-class Reshaped(NamedTuple):
-    key: str
-    old: tuple[int, ...]
-    new: tuple[int, ...]
-
-
-class Load(NamedTuple):
-    """Whether a file of an old layout loads, through the model's own hooks."""
-
-    loads: bool
-    #: False: it could not be found out, ``why`` says what stood in the way.
-    proved: bool
-    why: str | None
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    reshaped: tuple[Reshaped, ...]
-    #: The model has code of its own that runs on loading.
-    hooks: bool
-    error: str | None
-
-
 class Package(NamedTuple):
     version: str | None
     #: Its dist-info folder, else its module.
@@ -71,14 +51,6 @@ class Uses(NamedTuple):
     packages: Mapping[str, Package] = {}
 
 
-class ClassPlace(NamedTuple):
-    path: str
-    line: int
-    end_line: int
-    #: The project's classes that it inherits from, in the order of its MRO.
-    bases: tuple[str, ...]
-
-
 class Where(NamedTuple):
     path: str
     line: int
@@ -93,8 +65,8 @@ class Result(NamedTuple):
     #: By the id of the old layout.
     loads: Mapping[str, Load]
     uses: Uses
-    #: By the name of the class, as in ``Definition.cls``.
-    places: Mapping[str, ClassPlace]
+    #: Classes of the project, by their name in ``Definition.cls``.
+    classes: Mapping[str, ClassPlace]
     notes: tuple[str, ...]
     seconds: float
     #: Bytes.
@@ -132,15 +104,11 @@ def question(request: Request) -> dict[str, Any]:
 
 def _old(old: Old) -> dict[str, Any]:
     layout = old.layout
+    document = manifest.to_json(layout)
     versions = {path: layout.definitions[each].version for path, each in layout.modules.items()}
     return {
         "id": old.id,
-        "keys": {
-            key: {"dtype": spec.dtype, "shape": spec.shape, "kind": spec.kind}
-            for key, spec in layout.keys.specs.items()
-        },
-        "ties": layout.keys.ties,
-        "extra": dict(layout.keys.extra),
+        **{field: document[field] for field in ("keys", "ties", "extra")},
         "versions": {path: version for path, version in versions.items() if version is not None},
     }
 
@@ -149,7 +117,7 @@ def result(event: Mapping[str, Any]) -> Result:
     return Result(
         event["id"],
         event["how"],
-        layout(event["layout"]),
+        manifest.from_json(event["layout"]),
         {old: _load(each) for old, each in event["loads"].items()},
         uses(event["uses"]),
         {
@@ -176,38 +144,6 @@ def failure(event: Mapping[str, Any]) -> Failure:
     )
 
 
-def layout(data: Mapping[str, Any]) -> Layout:
-    return Layout(
-        KeyTable(_specs(data["keys"]), tuple(map(tuple, data["ties"])), data["extra"]),
-        _specs(data["buffers"]),
-        {name: Constant(each["made"], each["value"]) for name, each in data["constants"].items()},
-        data["modules"],
-        {name: _definition(each) for name, each in data["definitions"].items()},
-    )
-
-
-def _specs(data: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    return {
-        key: TensorSpec(
-            each["dtype"], None if each["shape"] is None else tuple(each["shape"]), each.get("kind", "buffer")
-        )
-        for key, each in data.items()
-    }
-
-
-def _definition(data: Mapping[str, Any]) -> Definition:
-    return Definition(
-        data["class"],
-        data["version"],
-        {name: tuple(each) if isinstance(each, list) else each for name, each in data["attributes"].items()},
-        data["label"],
-        data["trace"],
-        data["train"],
-        tuple(data["names"]),
-        data["source"],
-    )
-
-
 def _load(data: Mapping[str, Any]) -> Load:
     return Load(
         data["loads"],
@@ -215,7 +151,7 @@ def _load(data: Mapping[str, Any]) -> Load:
         data["why"],
         tuple(data["missing"]),
         tuple(data["unexpected"]),
-        tuple(Reshaped(each["key"], tuple(each["old"]), tuple(each["new"])) for each in data["reshaped"]),
+        tuple(Misfit(each["key"], tuple(each["old"]), tuple(each["new"])) for each in data["reshaped"]),
         data["hooks"],
         data["error"],
     )

@@ -14,12 +14,14 @@ from modelint.diagnostics import Diagnostic, NotAnalysed, Related, Span
 
 if TYPE_CHECKING:
     from modelint.cache import Cache
-    from modelint.lint.analyse import FileRun
+    from modelint.lint.analyse import Analyser, FileRun
 
 
 #: Trees are large, live as long as their file is at hand and hold few cycles: looking for those as often as usual would
 #: cost a third of the time.
 _SELDOM = (100_000, 50, 100)
+#: The last analyser: a process that ends after its run need not take all those trees apart one by one.
+_last: list[Analyser] = []
 
 
 class LintRun(NamedTuple):
@@ -93,6 +95,7 @@ def _analysed(
 
     analyser = Analyser(Project(root, overlay), triage=triage, trace=trace)  # each worker goes on with its own copy
     sizes = [os.path.getsize(path) if os.path.exists(path) else 0 for path in paths]
+    _last[:] = [analyser]
     before = gc.get_threshold()
     gc.set_threshold(*_SELDOM)
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import classes, functions
 from modelint.lint import tree as t
+from modelint.lint.asts import walk
 from modelint.lint.functions import STEPS, STEPS_OF_A_FILE
 from modelint.lint.index import File, definitions
 from modelint.lint.names import ClassRef, FuncRef
@@ -30,9 +31,7 @@ class ModuleUsage(Usage):
 
     def reads(self, name: str) -> int:
         if self._names is None:
-            self._names = {
-                n.id for n in ast.walk(self._tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-            }
+            self._names = {n.id for n in walk(self._tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         return int(name in self._names)
 
 

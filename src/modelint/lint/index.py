@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from modelint.diagnostics import NotAnalysed
 from modelint.lint import tree as t
+from modelint.lint.asts import Definition, definitions_of
 from modelint.lint.lower import lower_text
 from modelint.lint.modules import Modules
-from modelint.lint.names import TOP, ClassRef, Definition, FuncRef, ModuleRef, Names, Ref, definitions_of
+from modelint.lint.names import TOP, ClassRef, FuncRef, ModuleRef, Names, Ref
 from modelint.lint.prose import without_prose
 from modelint.lint.source import Source, read_source
 from modelint.lint.wrappers import OTHER_FRAMEWORKS

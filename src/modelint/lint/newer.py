@@ -31,4 +31,4 @@ def looks_newer(text: str, line: int, message: str) -> str | None:
 
 def _multi_line(version: tuple[int, int], message: str) -> bool:
     """An f-string of several lines: the line that is named may be any of them."""
-    return version == (3, 12) and message.startswith("f-string:")
+    return version == (3, 12) and message.startswith("f-string")

@@ -10,7 +10,7 @@ from libcst._nodes.internal import CodegenState
 
 from modelint.diagnostics import Span
 from modelint.lint.index import File
-from modelint.lint.lower import Lowering
+from modelint.lint.lower import Lowering, parse
 
 
 class _Recorder(CodegenState):
@@ -66,7 +66,7 @@ def spans(file: File, statement: int, nodes: list[int]) -> dict[int, Span]:
     """The spans of these nodes of one statement, in lines and columns of the file."""
     part = file.source.statements[statement]
     lowering = Lowering(keep=True)
-    module = cst.parse_module(part.text)
+    module = parse(part.text)
     lowering.module(module)
     assert lowering.nodes is not None
     wanted = {id(lowering.nodes[n]): n for n in nodes}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 
+from modelint.lint.asts import walk
 from modelint.lint.index import File
 from modelint.lint.names import ClassRef, Import
 from modelint.lint.prose import without_prose
@@ -161,12 +162,12 @@ def _entry_point(node: ast.stmt, names: set[str]) -> bool:
 
 
 def _mentions(node: ast.AST | None, names: set[str]) -> bool:
-    return node is not None and any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
+    return node is not None and any(isinstance(n, ast.Name) and n.id in names for n in walk(node))
 
 
 def _settings(value: ast.expr) -> bool:
     """Calls of names, displays, constants and names alone; not ``strict=...``, no text that may be a prefix."""
-    for node in ast.walk(value):
+    for node in walk(value):
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str) and (node.value.endswith(".") or "module" in node.value):
                 return False

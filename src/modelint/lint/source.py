@@ -78,26 +78,31 @@ def read_source(path: str, data: bytes | None = None) -> Source | NotAnalysed:
         for found in _FORM_FEED.finditer(text):
             shifts[text.count("\n", 0, found.start()) + 1] = found.end() - found.start()
         text = _FORM_FEED.sub("", text)
-    tree = _parse(path, text)
-    if isinstance(tree, NotAnalysed):
-        return tree
+    parsed = _parse(path, text)
+    if isinstance(parsed, NotAnalysed):
+        return parsed
+    text, tree = parsed
     source = Source(path, text, tree, original, shifts)
-    _cut(source, text.split("\n") if shifts else original)
+    _cut(source, text.split("\n"))
     return source
 
 
-def _parse(path: str, text: str) -> ast.Module | NotAnalysed:
+def _parse(path: str, text: str) -> tuple[str, ast.Module] | NotAnalysed:
+    """The ast, and the text that it is of: ``text``, but for syntax that is newer than the running Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            return text, ast.parse(text)
     except SyntaxError as error:
         line = error.lineno or 1
         reason = error.msg.split("\n", 1)[0] if error.msg else "invalid syntax"
         if reason.startswith("too many") or "too complex" in reason:
             return NotAnalysed(path, f"nested too deeply: {reason}", line)
         if newer := looks_newer(text, line, reason):
-            return NotAnalysed(path, newer, line)
+            from modelint.lint.respell import respelled
+
+            older = respelled(text)
+            return NotAnalysed(path, newer, line) if older is None else _parse(path, older)
         return NotAnalysed(path, f"syntax error: {reason}", line, syntax=True)
     except (MemoryError, RecursionError):
         return NotAnalysed(path, "nested too deeply for Python's own parser")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from functools import cached_property
 
 from modelint.lint import known
+from modelint.lint.asts import ast_dotted, methods_of, walk
 from modelint.lint.index import File
-from modelint.lint.names import ClassRef, ExtRef, FuncRef, Ref, ast_dotted, methods_of
+from modelint.lint.names import ClassRef, ExtRef, FuncRef, Ref
 
 _BUILTINS = frozenset(dir(builtins))
 _CONTAINER_CALLS = frozenset(
@@ -44,7 +46,7 @@ def defines(file: File, node: ast.stmt) -> bool:
 def repeats(file: File, node: ast.AST) -> bool:
     """``[module] * n`` somewhere below."""
     scope = _Scope(file, node)
-    for each in ast.walk(node):
+    for each in walk(node):
         if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Mult):
             for side in (each.left, each.right):
                 if isinstance(side, ast.List | ast.Tuple | ast.ListComp) and scope.makes(side):
@@ -61,18 +63,22 @@ class _Scope:
         self.owner = owner
         self._assigned: dict[str, list[ast.expr]] | None = None
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return walk(self.node)
+
     def assigned(self, name: str) -> list[ast.expr]:
         """What is bound to the name or put into what it holds."""
         if self._assigned is None:
             self._assigned = {}
-            for node in ast.walk(self.node):
-                for key, value in _bindings(node):
+            for node in self.nodes:
+                for key, value in _bindings(node) if type(node) in _BINDING else ():
                     self._assigned.setdefault(key, []).append(value)
         return self._assigned.get(name, [])
 
     def makes(self, value: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
         """May a module or parameter that is made here stand anywhere in this value?"""
-        for node in ast.walk(value):
+        for node in walk(value):
             if isinstance(node, ast.Call) and self._is_maker(node.func):
                 return True
             if isinstance(node, ast.Name) and node.id not in seen:
@@ -91,7 +97,7 @@ class _Scope:
             return self.owner is None or self.owner.returns(name.partition(".")[2], makes=True)
         bound = self.assigned(name)
         if bound and not any(isinstance(each, ast.Call) for each in bound):  # block = Basic if small else Bottleneck
-            names = {ast_dotted(n) for each in bound for n in ast.walk(each) if isinstance(n, ast.Name | ast.Attribute)}
+            names = {ast_dotted(n) for each in bound for n in walk(each) if isinstance(n, ast.Name | ast.Attribute)}
             return any(self._refers_to_maker(each) for each in names if each and not self.assigned(each))
         return self._refers_to_maker(name)
 
@@ -130,7 +136,7 @@ class _Scope:
                 return any(self.suspicious(each, depth + 1) for each in value.values)
             case ast.BinOp():
                 sides = (value.left, value.right)
-                return any(_is_parameter(n) for n in ast.walk(value)) or any(
+                return any(_is_parameter(n) for n in walk(value)) or any(
                     self.suspicious(each, depth + 1) for each in sides
                 )
             case ast.Attribute() | ast.Subscript():
@@ -166,7 +172,7 @@ class _Scope:
         """Does the function return (or yield) anything made here, or else anything suspicious?"""
         return any(
             self.makes(node.value) if makes else self.suspicious(node.value)
-            for node in ast.walk(self.node)
+            for node in self.nodes
             if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
         )
 
@@ -183,11 +189,14 @@ def _returns(file: File, ref: FuncRef, *, makes: bool) -> bool:
     return verdicts[key]
 
 
+_BINDING = frozenset({ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.Call})
+
+
 def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     match node:
         case ast.Assign():
             for target in node.targets:
-                for each in ast.walk(target):
+                for each in walk(target):
                     if isinstance(each, ast.Name) and each.id != "self":
                         yield each.id, node.value
         case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
@@ -224,7 +233,7 @@ class _Class:
         scope = _Scope(self.file, method, self)
         if method.name == "__init__" and (self._late_init(method) or self._default(scope, method)):
             return True
-        if method.name == "forward" and self._makes_modules(scope, method):
+        if method.name == "forward" and self._makes_modules(scope):
             return True
         updates = method.name == "forward" or any(word in method.name for word in ("update", "step", "queue", "moment"))
         for stmt in _simple_statements(method.body):
@@ -263,7 +272,7 @@ class _Class:
                 func = stmt.value.func
                 if isinstance(func, ast.Attribute) and func.attr == "__init__":
                     return False
-            for node in ast.walk(stmt):
+            for node in walk(stmt):
                 if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                     plain = ast.Constant | ast.Attribute
@@ -278,9 +287,9 @@ class _Class:
         defaults = [*method.args.defaults, *method.args.kw_defaults]
         return any(isinstance(each, ast.Call) and scope.makes(each) for each in defaults)
 
-    def _makes_modules(self, scope: _Scope, method: ast.AST) -> bool:
+    def _makes_modules(self, scope: _Scope) -> bool:
         seen: set[str] = set()
-        for node in ast.walk(method):
+        for node in scope.nodes:
             name = ast_dotted(node.func) if isinstance(node, ast.Call) else None
             if name is None or name in seen:
                 continue
@@ -339,5 +348,5 @@ def _updated(value: ast.expr, inherits: bool) -> bool:
     """May this be a new value worked out from a tensor, one of a base class if there is any in the project?"""
     if inherits:
         return not isinstance(value, ast.Attribute | ast.Constant | ast.Name)
-    names = (ast_dotted(node.func) for node in ast.walk(value) if isinstance(node, ast.Call))
+    names = (ast_dotted(node.func) for node in walk(value) if isinstance(node, ast.Call))
     return any(name is not None and name.startswith(("torch.", "F.")) for name in names)

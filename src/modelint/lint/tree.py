@@ -8,82 +8,91 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
+
+_T = TypeVar("_T")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass_transform(eq_default=False)
+def _node(cls: type[_T]) -> type[_T]:
+    """A dataclass with slots. Without a docstring it would be given its signature, which takes half of the import."""
+    cls.__doc__ = cls.__doc__ or cls.__name__
+    return dataclass(slots=True, eq=False, repr=False)(cls)
+
+
+@_node
 class Node:
     n: int
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Expr(Node):
     pass
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Stmt(Node):
     pass
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Name(Expr):
     id: str
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Attr(Expr):
     value: Expr
     attr: str
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Arg(Node):
     value: Expr
     keyword: str | None
     star: str
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Call(Expr):
     func: Expr
     args: list[Arg]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Slice(Expr):
     lower: Expr | None
     upper: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Sub(Expr):
     value: Expr
     index: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Const(Expr):
     value: object
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class FStr(Expr):
     parts: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Seq(Expr):
     kind: str
     elts: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class DictExpr(Expr):
     items: list[tuple[Expr | None, Expr]]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class For1(Node):
     """One ``for target in iter if ...`` of a comprehension."""
 
@@ -92,7 +101,7 @@ class For1(Node):
     ifs: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Comp(Expr):
     kind: str
     key: Expr | None
@@ -100,31 +109,31 @@ class Comp(Expr):
     fors: list[For1]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Bin(Expr):
     op: str
     left: Expr
     right: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class BoolOp(Expr):
     op: str
     values: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Not(Expr):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Compare(Expr):
     left: Expr
     ops: list[tuple[str, Expr]]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class IfExp(Expr):
     test: Expr
     body: Expr
@@ -132,7 +141,7 @@ class IfExp(Expr):
     unwraps: list[frozenset[tuple[str, str]]] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Param(Node):
     name: str
     kind: str
@@ -140,13 +149,13 @@ class Param(Node):
     annotation: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Lambda(Expr):
     params: list[Param]
     body: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Wrapped(Expr):
     """A starred, awaited or yielded expression, or a unary minus: the value below it is what matters."""
 
@@ -154,36 +163,36 @@ class Wrapped(Expr):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Walrus(Expr):
     target: Expr
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Other(Expr):
     """An expression that nothing here reads."""
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Assign(Stmt):
     targets: list[Expr]
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class AugAssign(Stmt):
     target: Expr
     op: str
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class ExprStmt(Stmt):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class If(Stmt):
     test: Expr
     body: list[Stmt]
@@ -192,7 +201,7 @@ class If(Stmt):
     unwraps: list[frozenset[tuple[str, str]]] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class For(Stmt):
     target: Expr
     iter: Expr
@@ -201,7 +210,7 @@ class For(Stmt):
     words: frozenset[str] = field(default=frozenset())
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class While(Stmt):
     test: Expr
     body: list[Stmt]
@@ -209,20 +218,20 @@ class While(Stmt):
     words: frozenset[str] = field(default=frozenset())
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class With(Stmt):
     items: list[tuple[Expr, Expr | None]]
     body: list[Stmt]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Handler(Node):
     types: Expr | None
     name: str | None
     body: list[Stmt]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Try(Stmt):
     body: list[Stmt]
     handlers: list[Handler]
@@ -230,44 +239,44 @@ class Try(Stmt):
     final: list[Stmt]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Return(Stmt):
     value: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Raise(Stmt):
     value: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Jump(Stmt):
     kind: str
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Delete(Stmt):
     targets: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Assert(Stmt):
     test: Expr
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Case(Node):
     names: list[str]
     body: list[Stmt]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Match(Stmt):
     subject: Expr
     cases: list[Case]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Def(Stmt):
     name: str
     params: list[Param]
@@ -277,7 +286,7 @@ class Def(Stmt):
     words: frozenset[str] = field(default=frozenset())
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Class(Stmt):
     name: str
     bases: list[Expr]
@@ -285,7 +294,7 @@ class Class(Stmt):
     decorators: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@_node
 class Nothing(Stmt):
     """Imports, pass, global: known already, or without effect on values."""
 

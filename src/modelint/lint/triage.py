@@ -11,6 +11,8 @@ import re
 _MATTERS = re.compile(
     rb"torch|\bnn\b|state_dict|save_file|DataParallel|LightningModule|PreTrainedModel|pickle|joblib|\.save\b"
 )
+#: A file whose bytes lack this has no class whose base is written as a module.
+MAY_DEFINE = re.compile(rb"^class\s+\w+\s*\([^)]*\b(?:\w*Module|PreTrainedModel)\b", re.MULTILINE)
 
 
 def may_matter(data: bytes) -> bool:

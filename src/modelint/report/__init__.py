@@ -10,7 +10,7 @@ from typing import IO, Literal, NamedTuple, get_args
 
 from modelint.diagnostics import Diagnostic, NotAnalysed
 
-Format = Literal["full", "concise", "json", "sarif", "github"]
+Format = Literal["full", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -61,6 +61,18 @@ def render(outcome: Outcome, format: str, stream: IO[str], *, color: bool = Fals
         from modelint.report import github
 
         text = github.text(outcome)
+    elif format == "gitlab":
+        from modelint.report import gitlab
+
+        text = gitlab.text(outcome)
+    elif format == "junit":
+        from modelint.report import junit
+
+        text = junit.text(outcome)
+    elif format == "markdown":
+        from modelint.report import markdown
+
+        text = markdown.text(outcome)
     else:
         raise ValueError(f"no such format: {format}")
     _write(stream, text)

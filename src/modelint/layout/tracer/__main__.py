@@ -6,6 +6,7 @@ off sys.path and the package gets a name of its own, so that none of its modules
 
 import importlib
 import importlib.util
+import json
 import os
 import sys
 
@@ -13,6 +14,10 @@ PACKAGE = "_modelint_tracer"
 
 
 def start(request: str, events: int) -> int:
+    if sys.version_info < (3, 9):  # noqa: UP036
+        line = {"event": "unusable", "reason": "old-python", "detail": sys.version.split()[0]}
+        os.write(events, json.dumps(line).encode("ascii") + b"\n")
+        return 1
     here = os.path.dirname(os.path.abspath(__file__))
     if sys.path and os.path.abspath(sys.path[0] or ".") == here:
         del sys.path[0]
@@ -24,8 +29,7 @@ def start(request: str, events: int) -> int:
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     spec.loader.exec_module(package)
-    server = importlib.import_module(PACKAGE + ".server")  # type: Any
-    return int(server.main(request, events))
+    return int(importlib.import_module(PACKAGE + ".server").main(request, events))
 
 
 if __name__ == "__main__":

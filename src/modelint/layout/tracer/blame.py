@@ -27,9 +27,7 @@ _HINTS = {
 class Failed(Exception):
     """A stage ended badly: ``error`` is what the user's code raised, or None where modelint itself objects."""
 
-    def __init__(
-        self, stage: str, message: str = "", blame: str = "code", error: BaseException | None = None
-    ) -> None:
+    def __init__(self, stage: str, message: str = "", blame: str = "code", error: BaseException | None = None) -> None:
         super().__init__(message)
         self.stage = stage
         self.blame = blame

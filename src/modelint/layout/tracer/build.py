@@ -7,17 +7,16 @@ import importlib
 import inspect
 import weakref
 from collections.abc import Iterator
-from typing import Any, Callable, ContextManager, NamedTuple
+from typing import Any, Callable, NamedTuple, Union
 
 import torch
 from torch import nn
 
-from . import guard
+from . import guard, shortcuts
 from .blame import Failed, is_about_meta
-from .constants import Making, MetaMaking
+from .constants import CpuMaking, Making, MetaMaking
 
-#: From this size on, an uninitialised tensor stands for one that nobody will read.
-_LARGE = 1 << 16
+_Rung = tuple[contextlib.AbstractContextManager[Any], Union[CpuMaking, MetaMaking]]
 
 
 class Built(NamedTuple):
@@ -111,23 +110,23 @@ def _copied(value: Any) -> Any:
     return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
-def _on_meta() -> tuple[ContextManager[Any], Making]:
+def _on_meta() -> _Rung:
     return contextlib.nullcontext(), MetaMaking()
 
 
-def _parameters_to_meta() -> tuple[ContextManager[Any], Making]:
-    return _registering(), Making()
+def _parameters_to_meta() -> _Rung:
+    return _registering(), CpuMaking()
 
 
-def _uninitialised() -> tuple[ContextManager[Any], Making]:
-    return _no_initialisation(), Making(_skips)
+def _uninitialised() -> _Rung:
+    return _no_initialisation(), CpuMaking(spare=True)
 
 
-def _real() -> tuple[ContextManager[Any], Making]:
-    return contextlib.nullcontext(), Making()
+def _real() -> _Rung:
+    return contextlib.nullcontext(), CpuMaking()
 
 
-_RUNGS: dict[str, Callable[[], tuple[ContextManager[Any], Making]]] = {
+_RUNGS: dict[str, Callable[[], _Rung]] = {
     "meta": _on_meta,
     "parameters": _parameters_to_meta,
     "no-init": _uninitialised,
@@ -167,7 +166,7 @@ def _no_initialisation() -> Iterator[None]:
 
     def lazy(function: Callable[..., Any]) -> Callable[..., Any]:
         def leave(tensor: torch.Tensor, *arguments: Any, **settings: Any) -> Any:
-            return tensor if tensor.numel() >= _LARGE else function(tensor, *arguments, **settings)
+            return tensor if tensor.numel() >= shortcuts.LARGE else function(tensor, *arguments, **settings)
 
         return leave
 
@@ -178,25 +177,3 @@ def _no_initialisation() -> Iterator[None]:
     finally:
         for name, function in real.items():
             setattr(nn.init, name, function)
-
-
-def _skips(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What stands for a large random tensor; None: compute it."""
-    if name in _FILLERS and args and isinstance(args[0], torch.Tensor):
-        return args[0] if args[0].numel() >= _LARGE else None
-    if name in ("rand", "randn"):
-        shape = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list, torch.Size)) else args
-        if shape and all(type(each) is int for each in shape) and _numel(shape) >= _LARGE:
-            kept = {key: value for key, value in kwargs.items() if key in ("dtype", "device", "requires_grad")}
-            return torch.empty(tuple(shape), **kept)
-    return None
-
-
-def _numel(shape: Any) -> int:
-    product = 1
-    for each in shape:
-        product *= each
-    return product
-
-
-_FILLERS = ("uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "mul_", "add_")

@@ -15,12 +15,13 @@ from typing import Any
 from . import guard, loads, places, processes, record
 from .blame import Failed, explain, one_line, origin
 from .build import Builder, load_factory
+from .forward import describe
 from .uses import Uses
 
 
-def run(model: dict[str, Any], events: int, output: int) -> None:
+def run(model: dict[str, Any], memory: int, events: int, output: int) -> None:
     """Never returns: the child tells its verdict, and ends."""
-    child = _Child(model, events)
+    child = _Child(model, memory, events)
     child.settle(output)
     try:
         verdict = child.result()
@@ -38,9 +39,10 @@ def run(model: dict[str, Any], events: int, output: int) -> None:
 
 
 class _Child:
-    def __init__(self, model: dict[str, Any], events: int) -> None:
+    def __init__(self, model: dict[str, Any], memory: int, events: int) -> None:
         self.stage = "import"
         self._model = model
+        self._memory = memory
         self._events = events
         self._pid = os.getpid()
         self._started = time.monotonic()
@@ -86,9 +88,14 @@ class _Child:
         self._enter("record")
         state = record.state_of(built.model)
         layout = record.tables(built.model, state)
-        layout["constants"] = {}
-        layout["modules"], layout["definitions"] = record.meaning(built.model)
+        layout["constants"] = built.making.constants(built.model)
+        described = describe(built.model)
+        layout["modules"], layout["definitions"] = described.modules, described.definitions
+        loader = loads.Loader(built.model, state, lambda: builder.build(self._on_rung).model, self._memory)
+        refused = loader.round_trip(layout)
         notes = record.notes(layout["keys"])
+        if refused is not None:
+            notes.append(f"a second instance does not load what the first one saves: {refused}")
         if builder.first is not None:
             notes.append(f"could not be built on the meta device: {one_line(builder.first)}")
         return {
@@ -97,7 +104,7 @@ class _Child:
             "how": built.how,
             "layout": layout,
             "places": {"classes": places.find(built.model)},
-            "loads": {old["id"]: loads.load(built.model, old, state, 1 << 33) for old in model["olds"]},
+            "loads": {old["id"]: loader.load(old) for old in model["olds"]},
             "uses": self._uses.found(),
             "notes": notes,
             "seconds": round(time.monotonic() - self._started, 3),
@@ -112,7 +119,7 @@ class _Child:
         meta = None
         if first is not None:
             meta = explain(Failed("call", "", "code", first), self._model, self._network)
-        self._enter("call", how=how, meta=meta)
+        self._enter(self.stage if self.stage == "record" else "call", how=how, meta=meta)
 
     def _enter(self, stage: str, **more: Any) -> None:
         self.stage = stage

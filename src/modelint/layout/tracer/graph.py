@@ -43,7 +43,9 @@ class Node:
                     stack.extend(missing)
                     continue
                 node._strict = digest(node.op.encode() + b"\0" + encode(node.args, done))
-        return self._strict
+        strict = self._strict
+        assert strict is not None
+        return strict
 
 
 #: ``args``: what it is (module, tensor), its path below the module that is traced.
@@ -54,7 +56,7 @@ def encode(value: Any, numbered: dict[int, bytes] | None = None) -> bytes:
     """Canonical bytes of an argument. ``numbered``: hashes to use for nodes instead of the nameless ones."""
     kind = type(value)
     if kind is Node:
-        return b"N" + (value.anon if numbered is None else numbered[id(value)])  # type: ignore[no-any-return]
+        return b"N" + (value.anon if numbered is None else numbered[id(value)])
     if kind is tuple:
         return b"(" + b",".join([encode(each, numbered) for each in value]) + b")"
     if kind is str:

@@ -47,8 +47,7 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         self._real.exec_module(module)
-        if hasattr(module, "_disable_dynamo"):
-            module._disable_dynamo = _as_it_is
+        vars(module)["_disable_dynamo"] = _as_it_is
 
 
 def _as_it_is(fn: Callable[..., Any] | None = None, recursive: bool = True) -> Callable[..., Any]:

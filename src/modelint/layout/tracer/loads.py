@@ -1,15 +1,16 @@
-"""Does a file of an old layout still load? Asked of the model itself: its load_state_dict(strict=True), hooks and all."""
+"""Does a file of an old layout still load? Asked of the model's own load_state_dict(strict=True), hooks and all."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter, UninitializedTensorMixin  # type: ignore[attr-defined]
 
 from .blame import is_about_meta, one_line
 
@@ -22,53 +23,96 @@ _UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)")
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
+_LOADING = ("load_state_dict", "_load_from_state_dict", "set_extra_state")
+_SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
+_overriding: dict[tuple[type, tuple[str, ...]], bool] = {}
+
+
+class _File(OrderedDict[str, Any]):
+    """A state dict, with the versions of its modules as ``state_dict()`` adds them."""
+
+    _metadata: OrderedDict[str, Any]
+
+
 def has_hooks(model: nn.Module) -> bool:
-    """Whether loading runs code other than torch's own."""
-    for module in model.modules():
-        if module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks:
-            return True
-        if any(_overridden(type(module), name) for name in ("load_state_dict", "_load_from_state_dict")):
-            return True
-        if type(module).set_extra_state is not nn.Module.set_extra_state:
-            return True
-    return False
-
-
-def has_save_hooks(model: nn.Module) -> bool:
-    for module in model.modules():
-        if module._state_dict_hooks or module._state_dict_pre_hooks:
-            return True
-        if any(_overridden(type(module), name) for name in ("state_dict", "_save_to_state_dict")):
-            return True
-        if type(module).get_extra_state is not nn.Module.get_extra_state:
-            return True
-    return False
-
-
-def _overridden(cls: type, name: str) -> bool:
-    owner = next((each for each in cls.__mro__ if name in vars(each)), nn.Module)
-    return not owner.__module__.startswith("torch.nn.modules.") or "Lazy" in owner.__name__
-
-
-def is_lazy(model: nn.Module) -> bool:
-    return any(isinstance(each, nn.parameter.UninitializedTensorMixin) for each in model.parameters()) or any(
-        isinstance(each, nn.parameter.UninitializedTensorMixin) for each in model.buffers()
+    """Whether loading runs more than torch's own load_state_dict."""
+    return any(
+        module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks or _overrides(type(module), _LOADING)
+        for module in model.modules()
     )
 
 
-def load(model: nn.Module, old: Mapping[str, Any], state: Mapping[str, Any], memory: int) -> dict[str, Any]:
-    """The verdict on one old layout; ``state`` is the model's own state dict."""
-    hooks = has_hooks(model)
-    if not hooks and _equal(old, state):
-        return _verdict(hooks=False)
-    verdict = _try(model, _file(old, state, "meta"), hooks)
-    if verdict["proved"]:
+def has_save_hooks(model: nn.Module) -> bool:
+    """Whether its state dict is more than its parameters and buffers."""
+    return any(
+        module._state_dict_hooks or module._state_dict_pre_hooks or _overrides(type(module), _SAVING)
+        for module in model.modules()
+    )
+
+
+def _overrides(cls: type, names: tuple[str, ...]) -> bool:
+    known = _overriding.get((cls, names))
+    if known is None:
+        owners = [next((each for each in cls.__mro__ if name in vars(each)), nn.Module) for name in names]
+        known = _overriding[cls, names] = any(not each.__module__.startswith("torch.nn.modules.") for each in owners)
+    return known
+
+
+def is_lazy(model: nn.Module) -> bool:
+    return any(isinstance(each, UninitializedTensorMixin) for each in model.parameters()) or any(
+        isinstance(each, UninitializedTensorMixin) for each in model.buffers()
+    )
+
+
+class Loader:
+    """Asks one model about old layouts. ``again`` builds it anew: what runs on loading may change the instance."""
+
+    def __init__(self, model: nn.Module, state: Mapping[str, Any], again: Callable[[], nn.Module], memory: int) -> None:
+        self._model = model
+        self._state = state
+        self._again = again
+        self._memory = memory
+        self._hooks = has_hooks(model)
+        self._changes = self._hooks or is_lazy(model)
+
+    def load(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        """The verdict on one old layout."""
+        if not self._hooks and _equal(old, self._state):
+            return _verdict(hooks=False)
+        verdict = self._try(_file(old, self._state, "meta"))
+        if verdict["proved"]:
+            return verdict
+        size = sum(_bytes(spec) for spec in old["keys"].values())
+        if size > self._memory // 2:
+            verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
+            return verdict
+        return self._try(_file(old, self._state, "cpu"))
+
+    def round_trip(self, layout: Mapping[str, Any]) -> str | None:
+        """Why a second instance does not accept what the first one saves. Asked only where torch does not ensure it."""
+        if not (self._changes or has_save_hooks(self._model) or layout["extra"]):
+            return None
+        state = _File(self._state)
+        if hasattr(self._state, "_metadata"):
+            state._metadata = self._state._metadata
+        verdict = self._try(state)
+        if not verdict["proved"]:
+            verdict = self.load(layout)
+        return None if verdict["loads"] or not verdict["proved"] else str(verdict["error"] or "keys are left over")
+
+    def _try(self, state: _File) -> dict[str, Any]:
+        model = self._again() if self._changes else self._model
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                result = model.load_state_dict(state, strict=True)
+        except Exception as error:
+            return _refused(error, self._hooks)
+        verdict = _verdict(self._hooks)
+        verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
+        verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
+        verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
         return verdict
-    size = sum(_bytes(spec) for spec in old["keys"].values())
-    if size > memory // 2:
-        verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
-        return verdict
-    return _try(model, _file(old, state, "cpu"), hooks)
 
 
 def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
@@ -89,21 +133,21 @@ def _equal(old: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
         return False
     for key, spec in old["keys"].items():
         value = state[key]
-        if not isinstance(value, torch.Tensor) or isinstance(value, nn.parameter.UninitializedTensorMixin):
+        if not isinstance(value, torch.Tensor) or isinstance(value, UninitializedTensorMixin):
             return False
         if spec["shape"] is None or list(value.shape) != list(spec["shape"]):
             return False
     return True
 
 
-def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> dict[str, Any]:
+def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _File:
     """A state dict of the old layout. On the meta device it is empty, but for what the model holds elsewhere."""
-    found: dict[str, Any] = OrderedDict()
+    found = _File()
     for key, spec in old["keys"].items():
         own = state.get(key)
         dtype = getattr(torch, spec["dtype"], torch.float32)
         if spec["shape"] is None:
-            found[key] = nn.parameter.UninitializedParameter(device="meta", dtype=dtype)
+            found[key] = UninitializedParameter(device="meta", dtype=dtype)  # type: ignore[call-arg]
             continue
         real = device == "cpu" or (isinstance(own, torch.Tensor) and not own.is_meta)
         found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if real else "meta")
@@ -124,20 +168,6 @@ def _bytes(spec: Mapping[str, Any]) -> int:
     for each in spec["shape"] or ():
         size *= each
     return int(size)
-
-
-def _try(model: nn.Module, state: dict[str, Any], hooks: bool) -> dict[str, Any]:
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            result = model.load_state_dict(state, strict=True)
-    except Exception as error:
-        return _refused(error, hooks)
-    verdict = _verdict(hooks)
-    verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
-    verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
-    verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
-    return verdict
 
 
 def _refused(error: Exception, hooks: bool) -> dict[str, Any]:

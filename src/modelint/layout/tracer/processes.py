@@ -1,4 +1,4 @@
-"""What the operating system knows of processes: memory, descendants, orphans. Linux in full, elsewhere what there is."""
+"""What the system knows of processes: memory, descendants, orphans. Linux in full, elsewhere what there is."""
 
 from __future__ import annotations
 
@@ -66,9 +66,8 @@ def memory_of(pid: int) -> int:
         return _memory_by_ps(pid)
     pages = 0
     for each in tree_of(pid):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{each}/statm", encoding="ascii") as file:
-                pages += int(file.read().split()[1])
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{each}/statm", "rb") as file:
+            pages += int(file.read().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 from .blame import Failed
 
@@ -59,12 +60,12 @@ def _unsaved(model: nn.Module) -> dict[str, Spec]:
         for name in module._non_persistent_buffers_set:
             buffer = module._buffers.get(name)
             if buffer is not None:
-                found[f"{path}.{name}" if path else name] = _spec(buffer)
+                found[f"{path}.{name}" if path else name] = {**_spec(buffer), "kind": "buffer"}
     return dict(sorted(found.items()))
 
 
 def _spec(value: torch.Tensor) -> Spec:
-    lazy = isinstance(value, nn.parameter.UninitializedTensorMixin)
+    lazy = isinstance(value, UninitializedTensorMixin)
     return {
         "dtype": str(value.dtype).replace("torch.", ""),
         "shape": None if lazy else [int(each) for each in value.shape],
@@ -74,14 +75,14 @@ def _spec(value: torch.Tensor) -> Spec:
 def _storage(value: torch.Tensor) -> Hashable:
     """What tensors that share their memory have in common. On the meta device every data_ptr is 0."""
     try:
-        return value.untyped_storage()._cdata
+        return int(value.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError, AttributeError):  # sparse, lazy
         return "object", id(value)
 
 
 def _identity(value: torch.Tensor) -> Hashable:
     """What survives detach()."""
-    if isinstance(value, nn.parameter.UninitializedTensorMixin):
+    if isinstance(value, UninitializedTensorMixin):
         return "object", id(value)
     try:
         return _storage(value), value.storage_offset(), tuple(value.shape), value.stride()
@@ -97,33 +98,3 @@ def notes(keys: Mapping[str, Spec]) -> list[str]:
         elif prefix != "module." and any(prefix in key for key in keys):
             found.append(f"keys hold the wrapper prefix {prefix!r}")
     return found
-
-
-def meaning(model: nn.Module) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """modules and definitions of the layout."""
-    described = _describe(model)
-    return described[0], described[1]
-
-
-def _describe(model: nn.Module) -> Any:
-    import hashlib
-    import json
-
-    modules: dict[str, str] = {}
-    definitions: dict[str, dict[str, Any]] = {}
-    for path, module in model.named_modules(remove_duplicate=False):
-        cls = type(module)
-        definition = {
-            "class": f"{cls.__module__}.{cls.__qualname__}",
-            "version": getattr(module, "_version", None),
-            "attributes": {},
-            "label": "none",
-            "trace": None,
-            "train": None,
-            "names": [],
-            "source": None,
-        }
-        text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
-        modules[path] = hashlib.blake2b(text.encode("ascii"), digest_size=8).hexdigest()
-        definitions[modules[path]] = definition
-    return modules, definitions

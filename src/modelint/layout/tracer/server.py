@@ -179,7 +179,7 @@ class _Server:
                     os.close(fd)
                 for each in self._running:
                     each.close()
-                self._run(model, events_write, output_write)
+                self._run(model, self._memory, events_write, output_write)
             finally:
                 os._exit(70)
         os.close(events_write)

@@ -53,7 +53,7 @@ class Uses:
     def start(self) -> None:
         self._watching = True
         sys.addaudithook(self._hear)
-        os.stat = self._probing(os.stat)  # type: ignore[assignment]
+        os.stat = self._probing(os.stat)
         for name in ("exists", "isfile", "isdir"):
             setattr(os.path, name, self._probing(getattr(os.path, name)))
         sys.meta_path.append(_Vain(self._probed, self._model))
@@ -195,10 +195,10 @@ class _Shelf:
     def _read_modules(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, (entry, _) in self._by_name.items():
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                with open(os.path.join(self._folder, entry, "top_level.txt"), encoding="utf-8") as file:
-                    for line in file:
-                        found.setdefault(line.strip(), name)
+            path = os.path.join(self._folder, entry, "top_level.txt")
+            with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as file:
+                for line in file:
+                    found.setdefault(line.strip(), name)
         return found
 
 

@@ -1,0 +1,187 @@
+"""The commands around tracked models beside `check`: lock, init, env. Arguments in, exit code out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from modelint import projects
+from modelint.config import Configs
+from modelint.console import Wrong, count, is_terminal, say, stdout
+from modelint.parallel import cores
+from modelint.report.escape import shown
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from modelint.diagnostics import Diagnostic
+    from modelint.layout.building import Progress
+    from modelint.layout.declare import Declaration, Project
+    from modelint.layout.lock import Locked
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one of the commands of this module."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise Wrong(f"the working directory cannot be used: {error.strerror}") from None
+    if arguments.command == "lock":
+        return _lock(arguments)
+    return _init(arguments) if arguments.command == "init" else _env(arguments)
+
+
+def _lock(arguments: argparse.Namespace) -> int:
+    from modelint import cache
+    from modelint.layout import lock
+
+    cwd = os.getcwd()
+    found = projects.find(cwd, Configs(cwd, arguments.config), staged=False)
+    declared = projects.declared(found, cwd)
+    try:
+        if arguments.remove is not None or arguments.rename is not None:
+            return _move(arguments, found, declared)
+        chosen = _chosen(arguments.models, declared)
+        options = lock.Options(
+            python=arguments.python,
+            jobs=arguments.jobs or cores(),
+            dry=arguments.check,
+            reason=arguments.reason,
+            cache=cache.folder(),
+            progress=_progress() if len(chosen) > 1 else None,
+        )
+        done: list[Locked] = []
+        with stdout() as stream:
+            for each in lock.lock(found, chosen, options):
+                done.append(each)
+                stream.writelines(f"{line}\n" for line in _said(each, dry=arguments.check))
+    except lock.LockError as error:
+        raise Wrong(str(error)) from None
+    outcomes = [each.outcome for each in done]
+    kinds = (
+        ("new", "new"),
+        ("accepted", "to accept" if arguments.check else "accepted"),
+        ("unchanged", "unchanged"),
+        ("failed", "could not be built"),
+        ("missed", "not looked at"),
+    )
+    parts = [f"{number} {words}" for kind, words in kinds if (number := sum(each == kind for each in outcomes))]
+    say(f"{count(len(done), 'model')}: {', '.join(parts)}")
+    if {"failed", "missed"} & set(outcomes):
+        return 3
+    return 1 if arguments.check and {"new", "accepted"} & set(outcomes) else 0
+
+
+def _chosen(names: Sequence[str], declared: Sequence[Declaration]) -> list[Declaration]:
+    """The models that the command line names; all without a name."""
+    if not declared:
+        raise Wrong("no model is tracked; `modelint init --dry-run` shows which could be")
+    if not names:
+        return list(declared)
+    chosen: dict[str, Declaration] = {}
+    for name in names:
+        fitting = [each for each in declared if each.shown == name] or [each for each in declared if each.name == name]
+        if len(fitting) > 1:
+            raise Wrong(f"{name} is the name of several models: {', '.join(each.shown for each in fitting)}")
+        if not fitting:
+            raise Wrong(f"no model {name!a} is tracked{_near(name, [each.shown for each in declared])}")
+        chosen[fitting[0].shown] = fitting[0]
+    return list(chosen.values())
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; those that are: {', '.join(names)}"
+
+
+def _move(arguments: argparse.Namespace, found: Sequence[Project], declared: Sequence[Declaration]) -> int:
+    """--remove and --rename."""
+    from modelint.layout import lock
+
+    if arguments.models or arguments.check:
+        raise Wrong("--remove and --rename go without the names of models and without --check")
+    with stdout() as stream:
+        if arguments.remove is not None:
+            folder = lock.remove(found, declared, arguments.remove, arguments.reason)
+            stream.write(f"removed {shown(os.path.relpath(folder))}\n")
+        else:
+            folder = lock.rename(found, declared, *arguments.rename)
+            stream.write(f"now {shown(os.path.relpath(folder))}\n")
+    return 0
+
+
+def _said(locked: Locked, *, dry: bool) -> list[str]:
+    """What became of one model: a line, and one for each difference with its class."""
+    name = shown(locked.declaration.shown)
+    manifest = shown(os.path.relpath(locked.declaration.manifest))
+    if locked.outcome == "unchanged":
+        return [f"{name}: unchanged"]
+    if locked.outcome == "missed":
+        return [f"{name}: not looked at: {shown(locked.notes[0])}", *(f"  {shown(note)}" for note in locked.notes[1:])]
+    lines = [*map(_difference, locked.diagnostics), *(f"  note: {shown(each)}" for each in locked.notes)]
+    if locked.outcome == "failed":
+        return [f"{name}: could not be built; nothing is written", *lines]
+    keys = 0 if locked.layout is None else len(locked.layout.keys.specs)
+    if locked.outcome == "new":
+        return [f"{name}: {'would be new' if dry else 'new'}, {count(keys, 'key')} in {manifest}", *lines]
+    classes = {each.drift.cls for each in locked.diagnostics if each.drift is not None}
+    worst = next((each for each in ("breaking", "silent", "safe") if each in classes), "safe")
+    verb = "to accept" if dry else "accepted"
+    return [f"{name}: {verb}: {worst}, {count(keys, 'key')} in {manifest}", *lines]
+
+
+def _difference(diagnostic: Diagnostic) -> str:
+    cls = f" ({diagnostic.drift.cls})" if diagnostic.drift is not None else ""
+    return f"  {diagnostic.code} {diagnostic.name}{cls}: {shown(diagnostic.message)}"
+
+
+def _progress() -> Progress | None:
+    if not is_terminal(sys.stderr):
+        return None
+    from modelint.report import progress
+
+    return progress.Bar(sys.stderr)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    if not arguments.dry_run:
+        raise Wrong("init does not write yet; `modelint init --dry-run` shows the lines to paste")
+    from modelint.layout import propose
+
+    cwd = os.getcwd()
+    configs = Configs(cwd)
+    found = projects.find(cwd, configs, staged=False)
+    declared = projects.declared(found, cwd)
+    from modelint import files
+
+    targets = [target.path for target in files.find(["."], cwd, configs).targets]
+    proposal = propose.propose(
+        found[0], declared, targets, python=arguments.python, jobs=arguments.jobs or cores(), progress=_progress()
+    )
+    with stdout() as stream:
+        stream.writelines(f"{line}\n" for line in proposal.lines)
+    for note in proposal.notes:
+        say(shown(note))
+    return 3 if proposal.could_not_look else 0
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    from modelint.layout import interpreter
+
+    cwd = os.getcwd()
+    found = projects.find(cwd, Configs(cwd), staged=False)
+    code = 0
+    with stdout() as stream:
+        for project in found:
+            result = interpreter.find(project.folder, given=arguments.python, configured=project.settings.python)
+            if len(found) > 1:
+                stream.write(f"{shown(os.path.relpath(project.folder))}:\n")
+            for step in result.trail:
+                stream.write(f"{shown(step.source)}: {shown(step.path or '-')}: {shown(step.verdict)}\n")
+            stream.write(f"project interpreter: {shown(result.python or 'none')}\n")
+            code = code if result.python else 3
+    return code

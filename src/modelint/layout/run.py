@@ -1,0 +1,252 @@
+"""A check of the tracked models: which of them to build, and what is to be said of each.
+
+On the path of a hook with nothing to say: without an affected model neither the tracer's client nor a rule is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from modelint.diagnostics import Diagnostic
+from modelint.layout.affected import Uses, Verdicts
+from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
+from modelint.layout.declare import Declaration, Project, shown_name
+
+if TYPE_CHECKING:
+    from modelint.layout.manifest import Manifest, ManifestError
+    from modelint.layout.traced import Failure, Result
+
+
+class Options(NamedTuple):
+    """What the command line says of the models."""
+
+    python: str | None = None
+    jobs: int = 1
+    #: The user's cache folder; None: no verdict is read or kept.
+    cache: str | None = None
+    #: Absolute paths: only models that these can affect are looked at. None: all.
+    paths: tuple[str, ...] | None = None
+    #: Makes what is told how far the building is.
+    progress: Callable[[], Progress | None] | None = None
+
+
+class LayoutRun(NamedTuple):
+    """What a check of the models says."""
+
+    #: Each with the folder of the project that declares the model.
+    diagnostics: list[tuple[str, Diagnostic]]
+    built: int
+    unchanged: int
+    #: Those without a manifest, or with one that cannot be read: there is nothing to compare with.
+    without: int
+    failed: int
+    #: Those for which there is no interpreter.
+    missed: int
+    #: Something could not be looked at: the exit code is 3.
+    could_not_look: bool
+    #: Lines for stderr.
+    notes: tuple[str, ...]
+    #: The project's Python files that tracked models are made of, as far as known.
+    tracked: frozenset[str]
+
+    @property
+    def models(self) -> int:
+        return self.built + self.unchanged + self.without + self.failed + self.missed
+
+
+def check_models(projects: Sequence[Project], declarations: Sequence[Declaration], options: Options) -> LayoutRun:
+    """Look at every tracked model that is affected."""
+    return _Run(projects, declarations, options).run()
+
+
+class _Run:
+    def __init__(self, projects: Sequence[Project], declarations: Sequence[Declaration], options: Options) -> None:
+        self._projects = projects
+        self._declarations = declarations
+        self._options = options
+        self._interpreters = Interpreters(options.python)
+        self._verdicts = {each.folder: Verdicts.open(options.cache, each.folder) for each in projects}
+        self._manifests: dict[str, Manifest] = {}
+        self._pythons: dict[str, str] = {}
+        self._diagnostics: list[tuple[str, Diagnostic]] = []
+        self._counts = {"built": 0, "unchanged": 0, "without": 0, "failed": 0, "missed": 0}
+        self._could_not_look = False
+        self._notes: dict[str, None] = {}
+        self._tracked: set[str] = set()
+
+    def run(self) -> LayoutRun:
+        affected: list[Declaration] = []
+        for project in self._projects:
+            own = [each for each in self._declarations if each.folder == project.folder]
+            self._orphans(project, own)
+            affected += (each for each in own if not self._is_settled(each, project))
+        wishes = [wish for declaration in affected if (wish := self._wish(declaration)) is not None]
+        if wishes:
+            self._build(wishes)
+        for project in self._projects:
+            verdicts = self._verdicts[project.folder]
+            names = [each.name for each in self._declarations if each.folder == project.folder]
+            for uses in map(verdicts.uses, names):
+                self._tracked.update(uses.python if uses else ())
+            verdicts.save(names)
+        return LayoutRun(
+            self._diagnostics,
+            **self._counts,
+            could_not_look=self._could_not_look,
+            notes=tuple(self._notes),
+            tracked=frozenset(self._tracked),
+        )
+
+    def _say(self, folder: str, diagnostics: Iterable[Diagnostic]) -> None:
+        self._diagnostics += ((folder, each) for each in diagnostics)
+
+    def _is_settled(self, declaration: Declaration, project: Project) -> bool:
+        """Nothing has to be built to know what is to be said."""
+        verdicts = self._verdicts[project.folder]
+        uses = verdicts.uses(declaration.name)
+        if uses is None:
+            return False
+        python = self._interpreters.known(project, verdicts) or self._interpreters.find(project, verdicts).python
+        if python is None or not verdicts.is_unaffected(declaration, python):
+            return False
+        self._counts["unchanged"] += self._concerns(declaration, uses)
+        return True
+
+    def _wish(self, declaration: Declaration) -> Wish | None:
+        """What to build; None where there is no manifest to compare with, or no interpreter to build it in."""
+        from modelint.layout import judge, manifest
+
+        try:
+            self._manifests[declaration.shown] = found = manifest.read(declaration.manifest)
+        except (FileNotFoundError, NotADirectoryError):
+            if self._concerns(declaration, self._verdicts[declaration.folder].uses(declaration.name)):
+                self._counts["without"] += 1
+                self._say(declaration.folder, judge.manifest_missing(declaration))
+            return None
+        except manifest.ManifestError as error:
+            self._unreadable(declaration, error)
+            return None
+        except OSError as error:
+            words = f"it cannot be read: {error.strerror}"
+            self._unreadable(declaration, manifest.ManifestError(declaration.manifest, 1, words))
+            return None
+        project = next(each for each in self._projects if each.folder == declaration.folder)
+        python = self._python(project)
+        if python is None:
+            self._counts["missed"] += 1
+            return None
+        self._pythons[declaration.shown] = python
+        return Wish(declaration, {"manifest": found.layout})
+
+    def _unreadable(self, declaration: Declaration, error: ManifestError) -> None:
+        from modelint.layout import judge
+
+        self._counts["without"] += 1
+        self._could_not_look = True
+        self._say(declaration.folder, judge.manifest_unreadable(declaration, error))
+
+    def _python(self, project: Project) -> str | None:
+        verdicts = self._verdicts[project.folder]
+        known = self._interpreters.known(project, verdicts)
+        if known is not None:
+            return known
+        found = self._interpreters.find(project, verdicts)
+        if found.python is None:
+            from modelint.layout.building import missing_words
+
+            self._miss(missing_words(found), project)
+        return found.python
+
+    def _miss(self, missed: NotBuilt, project: Project) -> None:
+        skipped = project.settings.missing_interpreter == "skip"
+        self._could_not_look |= not skipped
+        self._notes[f"{'models skipped' if skipped else 'models not checked'}: {missed.reason}"] = None
+        self._notes.update(dict.fromkeys(f"  {line}" for line in missed.trail))
+        if not skipped:
+            self._notes["  give one: --python, MODELINT_PYTHON, or python = ... in [tool.modelint]"] = None
+
+    def _build(self, wishes: Iterable[Wish]) -> None:
+        from modelint.layout import building
+
+        grouped = building.by_interpreter((self._pythons[wish.declaration.shown], wish) for wish in wishes)
+        make = self._options.progress
+        progress = make() if make is not None and sum(map(len, grouped.values())) > 1 else None
+        for declaration, built in building.build(grouped, jobs=self._options.jobs, progress=progress):
+            project = next(each for each in self._projects if each.folder == declaration.folder)
+            if isinstance(built, NotBuilt):
+                self._counts["missed"] += 1
+                self._miss(built, project)
+                self._verdicts[project.folder].remember("interpreter", None)  # the next run searches anew
+            else:
+                self._judge(declaration, built)
+
+    def _judge(self, declaration: Declaration, built: Result | Failure) -> None:
+        from modelint.layout import building, judge
+        from modelint.layout.traced import Failure
+
+        uses = building.uses_of(built)
+        verdicts = self._verdicts[declaration.folder]
+        before = verdicts.uses(declaration.name)
+        if isinstance(built, Failure):
+            said = judge.does_not_build(declaration, built)
+        else:
+            base = self._manifests[declaration.shown]
+            said = judge.drift(declaration, base, built, judge.compare(declaration, base, built))
+        verdicts.keep(declaration, self._pythons[declaration.shown], uses, good=not said)
+        failed = isinstance(built, Failure)
+        if not failed and not self._concerns(declaration, _both(uses, before)):
+            return
+        self._counts["failed" if failed else "built"] += 1
+        self._note(declaration, built, said)
+        self._could_not_look |= failed and any(each.severity != "information" for each in said)
+        self._say(declaration.folder, said)
+
+    def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
+        """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""
+        from modelint.layout import building
+        from modelint.layout.traced import Failure
+
+        words = built.tail[-building.TAIL :] if isinstance(built, Failure) else built.notes if said else ()
+        self._notes.update(dict.fromkeys(f"{declaration.shown}: {each}" for each in words))
+
+    def _concerns(self, declaration: Declaration, uses: Uses | None) -> bool:
+        """Can one of the paths of the command line affect it? Where nobody knows: yes."""
+        paths = self._options.paths
+        if paths is None or uses is None:
+            return True
+        used = (*uses.python, *uses.data, declaration.path, declaration.manifest)
+        return any(_is_inside(each, path) or _is_inside(path, declaration.home) for path in paths for each in used)
+
+    def _orphans(self, project: Project, declared: Sequence[Declaration]) -> None:
+        folder = os.path.normpath(os.path.join(project.folder, project.settings.manifests))
+        names = {each.name.lower() for each in declared}
+        for path in _manifests(folder):
+            if os.path.basename(os.path.dirname(path)).lower() not in names and self._is_asked_for(path):
+                from modelint.layout import judge
+
+                name = os.path.basename(os.path.dirname(path))
+                self._say(project.folder, judge.manifest_orphaned(shown_name(name, project.folder), path))
+
+    def _is_asked_for(self, path: str) -> bool:
+        return self._options.paths is None or any(_is_inside(path, each) for each in self._options.paths)
+
+
+def _both(uses: Uses, before: Uses | None) -> Uses:
+    return uses if before is None else Uses(*((*new, *old) for new, old in zip(uses, before, strict=True)))
+
+
+def _manifests(folder: str) -> Iterator[str]:
+    """The manifests in a folder."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        if os.path.isfile(path := os.path.join(folder, name, "layout.json")):
+            yield path
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
