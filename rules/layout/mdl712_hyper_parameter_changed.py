@@ -1,8 +1,8 @@
 """# hyper-parameter-changed (MDL712)
 
 ## What it does
-Reports a hyper-parameter that no key and no shape shows (eps, stride, padding, dilation, groups, heads, a rate, a
-temperature) and that differs from the committed manifest.
+Reports a hyper-parameter of a module of torch that no key and no shape shows (eps, stride, padding, dilation, heads, a
+rate) and that differs from the committed manifest. A value that a class of your own keeps is MDL713.
 
 ## Why it bites
 No key is missing and no shape differs: an old checkpoint loads, strictly, and the model computes something else.
@@ -41,10 +41,7 @@ from modelint.rule import DriftReport, LayoutRule
 def check(fact: HyperParameterChanged) -> Iterator[DriftReport]:
     drift = fact.drift
     where = listed(drift.names) if drift.names != ("",) else "the model"
-    if fact.attribute is None:
-        what = f"{where} ({fact.owner}) computes with another number"
-    else:
-        what = f"{fact.attribute} of {where} ({fact.owner}) is {drift.new}, was {drift.old}"
+    what = f"{fact.attribute} of {where} ({fact.owner}) is {drift.new}, was {drift.old}"
     yield DriftReport(meaning(drift, what, fact.traced, fact.training_only), way_on(drift, "revert it"), drift.severity)
 
 

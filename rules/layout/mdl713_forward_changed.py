@@ -2,7 +2,8 @@
 
 ## What it does
 Reports a forward whose data flow, traced and in normal form, differs from the committed manifest. Renamed variables,
-other spellings of one operation, extracted methods, and what only code that never runs does are not reported. Where a
+other spellings of one operation, extracted methods, and what only code that never runs does are not reported. Where the
+source is as before, a value that it takes from elsewhere (a temperature, a flag, a helper) is another one. Where a
 forward could not be traced, its source is compared, and a difference is information.
 
 ## Why it bites
@@ -42,6 +43,8 @@ def check(fact: ForwardChanged) -> Iterator[DriftReport]:
     drift = fact.drift
     does = "calls its modules in another order" if fact.reordered else "changed"
     what = f"{fact.owner}.forward {does}"
+    if fact.same_source:
+        what = f"{fact.owner}.forward reads as before, and computes with another value"
     if not fact.own:
         what = f"{listed(drift.names)} ({fact.owner}) is called in another way"
     elif drift.names not in ((), ("",)):

@@ -107,6 +107,12 @@ def test_a_load_that_fails_elsewhere_makes_all_of_it_breaking() -> None:
     assert [(fact.drift.cls, fact.drift.error) for fact in raised.facts] == [("breaking", "KeyError: 'x'")]
 
 
+def test_what_torch_raises_for_its_lists_is_said_by_the_lists() -> None:
+    load = Load(False, missing=("other.weight",), error="RuntimeError: Error(s) in loading state_dict for Net: ...")
+    (fact,) = drift.compare("net", decoder(), decoder(), load).facts
+    assert isinstance(fact, KeyAdded) and fact.drift.error is None
+
+
 def test_a_load_that_raises_is_said_where_no_key_differs() -> None:
     found = drift.compare("net", decoder(), decoder(), Load(False, hooks=True, error="KeyError: 'version'"))
     (fact,) = found.facts

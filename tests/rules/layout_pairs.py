@@ -173,6 +173,10 @@ def untied() -> Model:
     return Model().linear("embed").linear("head")
 
 
+def scaled_by(temperature: int) -> Model:
+    return blocks(Model(does=f"x / {temperature}", source="x / self.temperature"))
+
+
 def untraced(source: str) -> Model:
     return blocks(Model(label="source", source=source))
 
@@ -225,8 +229,9 @@ _PAIRS: list[tuple[Any, ...]] = [
     ("MDL712_eps", lambda: normed(eps=1e-05), lambda: normed(eps=1e-06)),
     ("MDL707_and_eps", lambda: normed(eps=1e-05), lambda: norms().norm("final", eps=1e-06)),
     ("MDL713_residual", lambda: blocks(Model(does="x + f(x)")), lambda: blocks(Model(does="f(x)"))),
+    ("MDL713_value_from_elsewhere", lambda: scaled_by(2), lambda: scaled_by(3)),
     ("MDL713_source_only", lambda: untraced("x"), lambda: untraced("y")),
-    ("MDL712_training_only", lambda: blocks(Model(train="aa" * 8)), lambda: blocks(Model(train="bb" * 8))),
+    ("MDL713_training_only", lambda: blocks(Model(train="aa" * 8)), lambda: blocks(Model(train="bb" * 8))),
     ("MDL702_and_its_forward", lambda: blocks(Model(does="f")), lambda: blocks(Model(does="g")).linear("aux", 3)),
     ("MDL714_swapped", lambda: convs(1, 2), lambda: convs(2, 1)),
     ("MDL714_swapped_in_a_list", lambda: listed(1, 2), lambda: listed(2, 1)),

@@ -66,6 +66,9 @@ class _Facts:
         self.found: list[DriftFact] = []
         self._model, self._old, self._new = model, old, new
         self._renames, self._load = renames, load
+        #: torch raises what the lists say; anything else comes from a hook.
+        listed = load.missing or load.unexpected or load.reshaped
+        self._error = None if listed or load.loads else load.error
         self._came = {after: before for before, after in owners.moved_modules(renames.renames).items()}
         #: Where something was said of keys that are broken or converted -> the fact that says so.
         self._said: dict[Where, int] = {}
@@ -75,10 +78,10 @@ class _Facts:
             if cause.breaks:
                 for place in cause.places:
                     self._said.setdefault(where(place), len(self.found))
-            self.found.append(headline.of_cause(self._model, self._old, self._new, cause, self._load.error))
-        if self._load.error is not None and not self._said:
+            self.found.append(headline.of_cause(self._model, self._old, self._new, cause, self._error))
+        if self._error is not None and not self._said:
             at = owners.symbol(self._new, "", "")
-            drift = Drifted(self._model, "breaking", "error", at, error=self._load.error)
+            drift = Drifted(self._model, "breaking", "error", at, error=self._error)
             self.found.append(facts.KeyRemoved(drift))
         for change in found.unpacked:
             drift = self._safe([change.key], self._at_key(change.key), shape(change.old), shape(change.new))

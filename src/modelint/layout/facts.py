@@ -138,8 +138,7 @@ class TypeChanged(NamedTuple):
 class HyperParameterChanged(NamedTuple):
     drift: Drifted
     owner: str
-    #: None: a number that a class of the user keeps.
-    attribute: str | None
+    attribute: str
     traced: bool
     training_only: bool
 
@@ -151,6 +150,8 @@ class ForwardChanged(NamedTuple):
     reordered: bool
     #: The class is not one of torch.
     own: bool
+    #: Its source is as before: a value that it takes from elsewhere is another one.
+    same_source: bool
     traced: bool
     training_only: bool
 

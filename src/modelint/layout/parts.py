@@ -64,10 +64,11 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         return facts.IndexShifted(drift), words
     if kind == "type":
         return facts.TypeChanged(drift, part.traced, part.training_only), words
-    if kind == "attribute":
+    if kind == "attribute" and attribute is not None:
         return facts.HyperParameterChanged(drift, cls, attribute, part.traced, part.training_only), words
     own = not (owners.class_at(layout, part.path) or "").startswith("torch.")
-    return facts.ForwardChanged(drift, cls, part.what == "order", own, part.traced, part.training_only), words
+    reordered, same_source = part.what == "order", part.what == "attribute"
+    return facts.ForwardChanged(drift, cls, reordered, own, same_source, part.traced, part.training_only), words
 
 
 def _of_container(old: Layout, new: Layout, part: Part) -> Part:
@@ -96,7 +97,7 @@ def _kind(layout: Layout, part: Part) -> str:
     """Modules at other numbers of a container of torch are shifted; calls in another order are another forward."""
     if part.what == "order":
         return "shifted" if (owners.class_at(layout, part.path) or "").startswith("torch.") else "forward"
-    return part.what
+    return "forward" if part.what == "attribute" and part.attribute is None else part.what
 
 
 def _symbol(layout: Layout, part: Part) -> Symbol:
@@ -117,7 +118,7 @@ def _words(layout: Layout, kind: str, parts: Sequence[Part]) -> str:
     if kind == "type":
         return f"{name} is {short(part.new or '?')}, was {short(part.old or '?')}"
     if kind == "attribute":
-        return f"{part.attribute} of {name} is {part.new}, was {part.old}" if part.attribute else ""
+        return f"{part.attribute} of {name} is {part.new}, was {part.old}"
     if kind == "shifted":
         return f"other modules stand at the numbers of {name}"
-    return "" if cls.startswith("torch.") else f"{short(cls)}.forward changed"
+    return "" if cls.startswith("torch.") or part.what == "attribute" else f"{short(cls)}.forward changed"

@@ -33,7 +33,8 @@ def effect(drift: Drifted) -> str:
     if drift.cls != "breaking":
         return "an old checkpoint loads, and computes something else"
     if drift.error is not None:
-        return f"an old checkpoint does not load (the model's load hook raises {drift.error})"
+        raised = listed([" ".join(drift.error.split())])
+        return f"an old checkpoint does not load (the model's load hook raises {raised})"
     told = [
         f"{word} key{'s' * (drift.total > 1)}" if names == drift.names else f"{word} {listed(names)}"
         for word, names in (("missing", drift.missing), ("unexpected", drift.unexpected))
