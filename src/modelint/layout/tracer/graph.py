@@ -43,6 +43,7 @@ class Node:
                     stack.extend(missing)
                     continue
                 node._strict = digest(node.op.encode() + b"\0" + encode(node.args, done))
+            return done[id(self)]
         return self._strict
 
 
@@ -54,7 +55,7 @@ def encode(value: Any, numbered: dict[int, bytes] | None = None) -> bytes:
     """Canonical bytes of an argument. ``numbered``: hashes to use for nodes instead of the nameless ones."""
     kind = type(value)
     if kind is Node:
-        return b"N" + (value.anon if numbered is None else numbered[id(value)])  # type: ignore[no-any-return]
+        return b"N" + (value.anon if numbered is None else numbered[id(value)])
     if kind is tuple:
         return b"(" + b",".join([encode(each, numbered) for each in value]) + b")"
     if kind is str:

@@ -198,9 +198,7 @@ def flat(op: str, operands: Sequence[Any]) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return (
-        isinstance(one, Node) and isinstance(other, Node) and one.anon == other.anon and one.strict == other.strict
-    )
+    return isinstance(one, Node) and isinstance(other, Node) and one.anon == other.anon and one.strict == other.strict
 
 
 def power(base: Any, exponent: Any) -> Any:
