@@ -22,7 +22,7 @@ from .values import STATE, TensorValue, Untraceable
 #: Seconds. Past them a module, or all that are left of a model, are known by their source alone.
 MODULE_TIME = 2.0
 MODEL_TIME = 30.0
-MOST_ATTEMPTS = 6
+MOST_ATTEMPTS = 10
 UNKNOWN = "0" * 16
 
 
