@@ -20,7 +20,7 @@ VIEWS = frozenset(
 SCALARS = frozenset(
     "item numel nelement dim ndimension is_floating_point is_complex is_nonzero equal allclose element_size "
     "storage_offset get_device contains attribute finfo iinfo result_type promote_types is_same_size min_scalar "
-    "isinstance random".split()
+    "isinstance random index".split()
 )
 #: Operations that yield several tensors, and how many.
 SEVERAL: dict[str, tuple[str, ...]] = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import linecache
 import random
+import re
 from typing import Any, NamedTuple
 
 import torch
@@ -15,11 +17,12 @@ from .patches import Counts, Patches, explicit_raise, in_assert, user_frame
 from .scopes import OutOfTime, Path, Scope, Traced, combined, now
 from .signature import Signatures
 from .structure import bound, shape, signature
-from .values import STATE, TensorValue
+from .values import STATE, TensorValue, Untraceable
 
 #: Seconds. Past them a module, or all that are left of a model, are known by their source alone.
 MODULE_TIME = 2.0
 MODEL_TIME = 30.0
+MOST_ATTEMPTS = 10
 UNKNOWN = "0" * 16
 
 
@@ -190,33 +193,41 @@ class Tracer:
         required = sum(each.default is each.empty for each in positional)
         if not positional and any(each.kind == 2 for each in parameters):
             required = 1
-        optional = [each for each in (*positional[required:], *keywords) if each.default is None]
-        counts = [required, *range(required + 1, min(len(positional), required + 3) + 1)]
-        needed = {each.name: None for each in keywords if each.default is each.empty}
-        base: int | None = None
-        for count in counts:
-            if self.attempt(module, count, list(needed)):
-                base = count
+        optional = [each.name for each in (*positional[required:], *keywords) if each.default is None]
+        given = [each.name for each in keywords if each.default is each.empty]
+        for _ in range(MOST_ATTEMPTS):
+            error = self.attempt(module, required, given)
+            if error is None:
                 break
-        if base is None:
-            if self.attempt(module, required, [*needed, *(each.name for each in optional)]):
+            # What it asks for: named in the message, or in the line that failed for want of it.
+            words = set(re.findall(r"\w+", _line(error) + " " + str(error)))
+            left = [name for name in optional if name not in given and _may_be_tensor(name)]
+            wanted = [name for name in left if name in words]
+            if any(name in words for name in given):
+                wanted = [name for name in left if name.startswith("decoder_")] or wanted
+            wanted = wanted or left
+            if not wanted or isinstance(error, OutOfTime):
+                self.failed.add(known)
                 return
+            given = [*given, wanted[0]]
+        else:
             self.failed.add(known)
             return
-        more = [each.name for each in optional if each not in positional[:base] and _may_be_tensor(each.name)][:8]
-        if more and self.ticks < 40_000 and not self.attempt(module, base, [*needed, *more]):
+        more = [name for name in optional if name not in given and _may_be_tensor(name)][:8]
+        if more and self.ticks < 40_000 and self.attempt(module, required, [*given, *more]) is not None:
             for name in more[:4]:
-                self.attempt(module, base, [*needed, name])
+                self.attempt(module, required, [*given, name])
 
-    def attempt(self, module: Any, count: int, names: list[str]) -> bool:
+    def attempt(self, module: Any, count: int, names: list[str]) -> BaseException | None:
+        """Traces the call with the first ``count`` arguments, and those named; None: that went well."""
         outer = Path(Scope(self, module), ())
         args = tuple(TensorValue(Node("argument", (index,)), outer) for index in range(count))
         kwargs = {name: TensorValue(Node("argument", (name,)), outer) for name in names}
         key, traced = self.trace(module, args, kwargs, bound(module.forward, args, kwargs))
         if traced.node is None:
-            return False
+            return traced.error or Untraceable()
         self.count(key)
-        return True
+        return None
 
     def run(self) -> None:
         self.patches = Patches(self, self.signatures.left_out)
@@ -293,9 +304,9 @@ class Tracer:
         training = self.training.get(self.signatures.of(module), [])
         if training:
             usable = [each.node for each in training if each.node is not None]
-            if len(usable) < len(training):
+            if any(each.node is None and (each.error is None or not explicit_raise(each.error)) for each in training):
                 made["train"] = UNKNOWN
-            else:
+            elif usable:
                 busy_digest = finish(combined(usable), names)
                 made["train"] = busy_digest.hex() if busy_digest != calm_digest else None
         made["names"] = names
@@ -323,6 +334,12 @@ class Tracer:
         if not found and wanted is not None:
             return self.children(module, None)
         return found
+
+
+def _line(error: BaseException) -> str:
+    """The line of the forward in which it was raised."""
+    trace = user_frame(error)
+    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ""
 
 
 def _may_be_tensor(name: str) -> bool:

@@ -43,9 +43,8 @@ class Node:
                     stack.extend(missing)
                     continue
                 node._strict = digest(node.op.encode() + b"\0" + encode(node.args, done))
-        strict = self._strict
-        assert strict is not None
-        return strict
+            return done[id(self)]
+        return self._strict
 
 
 #: ``args``: what it is (module, tensor), its path below the module that is traced.

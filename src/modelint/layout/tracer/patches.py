@@ -152,6 +152,37 @@ BUILTINS: dict[str, Any] = {
     "round": on_values("round", round),
 }
 
+
+def _stays_on_meta(original: Any) -> Any:
+    """Tensors that the model keeps beside its buffers cannot leave the meta device; only their dtype may change."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if STATE.run is None or not self.is_meta or isinstance(self, Value):
+            return original(self, *args, **kwargs)
+        dtypes = [each for each in (*args, kwargs.get("dtype")) if isinstance(each, torch.dtype)]
+        return self.type(dtypes[0]) if dtypes else self
+
+    return method
+
+
+def _with_functions(name: str) -> Any:
+    """A call that takes functions of indices (flex attention): what they compute counts."""
+
+    def symbolic(value: Any) -> Any:
+        if not callable(value) or isinstance(value, Value):
+            return value
+        count = getattr(getattr(value, "__code__", None), "co_argcount", 4)
+        return value(*[call("index", (number,)) for number in range(count)])
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        kwargs = {
+            key: symbolic(value) for key, value in kwargs.items() if key not in ("device", "BLOCK_SIZE", "_compile")
+        }
+        return call(name, tuple(symbolic(each) for each in args), kwargs)
+
+    return wrapper
+
+
 _ARGUMENTS = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop")
 
 
@@ -225,9 +256,18 @@ class Patches:
         for name in LENIENT:
             if hasattr(torch, name):
                 self.set(torch, name, on_values(name, getattr(torch, name)))
-        for name in ("_assert", "_check", "_check_value", "_check_index", "_check_is_size", "_check_with"):
-            if hasattr(torch, name):
+        for name in [name for name in dir(torch) if name.startswith(("_assert", "_check"))]:
+            if callable(getattr(torch, name)) and not isinstance(getattr(torch, name), type):
                 self.set(torch, name, lambda *args, **kwargs: None)
+        for name in ("to", "cpu", "cuda"):
+            self.set(torch.Tensor, name, _stays_on_meta(getattr(torch.Tensor, name)))
+        flex = sys.modules.get("torch.nn.attention.flex_attention")
+        if flex is not None:
+            for name in ("flex_attention", "create_block_mask", "create_mask"):
+                stand_in = _with_functions(name)
+                self.table[id(getattr(flex, name))] = stand_in
+                self.set(flex, name, stand_in)
+        self.set(torch, "vmap", lambda function, *args, **kwargs: function)
         distributions = sys.modules.get("torch.distributions.distribution")
         if distributions is not None:
             self.set(distributions.Distribution, "_validate_args", False)
@@ -325,6 +365,8 @@ def explicit_raise(error: BaseException) -> bool:
         return True
     if trace is None:
         return False
+    if "NoneType" in str(error) and isinstance(error, (AttributeError, TypeError)):
+        return True  # what is None here is None in real life
     while trace.tb_next is not None:
         trace = trace.tb_next
     if trace.tb_frame.f_code.co_filename.startswith((HERE, TORCH)):

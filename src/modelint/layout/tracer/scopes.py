@@ -19,7 +19,8 @@ from .values import STATE, Scalar, Sizes, TensorValue, Untraceable
 MOST_PATHS = 16
 #: Runs of a forward in all, those that end in an exception and those that guess a length included.
 MOST_RUNS = 40
-MOST_NODES = 60_000
+#: Numbers of dimensions to try where a forward unpacks into something of its own.
+GUESSES = (3, 4, 2)
 
 
 class OutOfTime(BaseException):
@@ -143,6 +144,7 @@ class Path:
             return count
         index = self.starred
         self.starred += 1
+        self.scope.starred = True
         return self.scope.lengths.get(index)
 
     # Calls of other modules.
@@ -178,7 +180,7 @@ class Path:
 def _argument(run: Path, argument: tuple[str, Any]) -> Any:
     name, value = argument
     made = output_argument(run, value)
-    return (name, made) if name not in ("", "*") else made
+    return made if name[0] in "#*" else (name, made)
 
 
 def output_argument(run: Path, value: Any) -> Any:
@@ -213,11 +215,23 @@ class Scope:
         self.tracer = tracer
         self.module = module
         self.trains = False
+        self.starred = False
         self.lengths: dict[int, int] = {}
         self.vague: list[str] = []
         self.written: set[int] = set()
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Any) -> Traced:
+        found = self.paths(args, kwargs, arguments)
+        for guess in GUESSES:
+            if found.node is not None or not self.starred:
+                break
+            # ``list(x.size()) == [b, n, d]``: perhaps a number of dimensions lets it pass.
+            self.lengths = dict.fromkeys(range(64), guess)
+            found = self.paths(args, kwargs, arguments)
+        return found
+
+    def paths(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Any) -> Traced:
+        self.vague, self.written = [], set()
         pending: list[tuple[bool, ...]] = [()]
         finished: list[tuple[list[tuple[Node, bool]], Any, Path]] = []
         result: Any = None
@@ -317,7 +331,7 @@ class Scope:
 
 
 def shape_text(arguments: Any) -> Any:
-    return [(name, shape(value)) for name, value in arguments]
+    return [("" if name[0] == "#" else name, shape(value)) for name, value in arguments]
 
 
 def tree(runs: list[tuple[list[tuple[Node, bool]], Node]], depth: int) -> Node:
@@ -345,4 +359,4 @@ def now() -> float:
     return time.monotonic()
 
 
-__all__ = ["MOST_NODES", "OutOfTime", "Path", "Scope", "Traced", "combined", "encode", "now"]
+__all__ = ["OutOfTime", "Path", "Scope", "Traced", "combined", "encode", "now"]

@@ -16,6 +16,8 @@ from typing import Any
 
 #: Fields that say how something was written, or for whom: positions are no fields.
 SKIPPED = frozenset("type_comment type_params kind annotation returns type_ignores ctx".split())
+#: Fields that hold a name; attributes are looked up with a dot before them.
+NAMES = frozenset("id arg name asname attr".split())
 MOST_FUNCTIONS = 60
 
 
@@ -51,8 +53,8 @@ def _write(node: Any, out: list[str], names: dict[str, str], skipped: frozenset[
             out.append(field + "=")
             if field == "body" and isinstance(value, list):
                 value = _without_docstring(value)
-            if isinstance(value, str) and field in ("id", "arg", "name", "asname") and value in names:
-                value = names[value]
+            if isinstance(value, str) and field in NAMES:
+                value = names.get("." + value if field == "attr" else value, value)
             _write(value, out, names, skipped)
         out.append(")")
     elif isinstance(node, list):
@@ -102,8 +104,19 @@ def _ordered(node: ast.AST) -> Iterator[ast.AST]:
         stack.extend(reversed(list(ast.iter_child_nodes(top))))
 
 
+class _Function:
+    """A definition, read once: its nodes in order, and its text with numbers for the local names."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        if not isinstance(node, ast.Lambda):
+            node.decorator_list = []
+        self.nodes = [each for each in _ordered(node) if isinstance(each, (ast.Attribute, ast.Name))]
+        self.locals = _locals(node)
+
+
 @functools.lru_cache(maxsize=4096)
-def _parsed(code: types.CodeType) -> Any | None:
+def _parsed(code: types.CodeType) -> _Function | None:
     """The definition of a function, cut out of its file."""
     lines = linecache.getlines(code.co_filename)
     start = code.co_firstlineno - 1
@@ -117,11 +130,11 @@ def _parsed(code: types.CodeType) -> Any | None:
             tree = ast.parse("if 1:\n" + block if pad else block)
         except (SyntaxError, ValueError, RecursionError, IndentationError, OSError):
             continue
-        for node in ast.walk(tree):
+        for node in _ordered(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-                return node
+                return _Function(node)
             if isinstance(node, ast.Lambda) and code.co_name == "<lambda>":
-                return node
+                return _Function(node)
     return None
 
 
@@ -156,9 +169,9 @@ _PURE = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib") if nam
 
 
 def _ours(function: Any, package: str) -> bool:
-    """Of the same project as the class: of its top-level package, or of no installed package at all."""
+    """Of the same project as the class; of an installed one, only what stands next to it."""
     where = getattr(function, "__module__", None) or ""
-    if where.split(".")[0] == package:
+    if where == package or where.startswith(package + "."):
         return True
     path = getattr(getattr(function, "__code__", None), "co_filename", "")
     return bool(path) and path[0] != "<" and "-packages" not in path and not path.startswith(tuple(_PURE))
@@ -182,7 +195,7 @@ def _plain(thing: Any) -> Any:
 
 def reached(cls: type, function: Any) -> list[Any]:
     """``function`` of ``cls``, and the methods and functions of the project that it names, in the order of reading."""
-    package = (cls.__module__ or "").split(".")[0]
+    package = (cls.__module__ or "").rpartition(".")[0] or cls.__module__ or ""
     first = _plain(function)
     if first is None:
         return []
@@ -194,7 +207,7 @@ def reached(cls: type, function: Any) -> list[Any]:
         tree = _parsed(here.__code__)
         if tree is None:
             continue
-        for node in _ordered(tree):
+        for node in tree.nodes:
             thing: Any = None
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 if node.value.id == "self":
@@ -225,7 +238,9 @@ def class_digest(cls: type, function: Any) -> str | None:
 
 def _class_digest(cls: type, function: Any) -> str | None:
     functions = reached(cls, function)
-    renamed = {each.__name__: f"f{index}" for index, each in enumerate(functions)}
+    renamed = {}
+    for index, each in enumerate(functions):
+        renamed[each.__name__] = renamed["." + each.__name__] = f"f{index}"
     mentioned: set[str] = set()
     out: list[str] = []
     for index, each in enumerate(functions):
@@ -235,18 +250,9 @@ def _class_digest(cls: type, function: Any) -> str | None:
                 return None
             out.append("?" + each.__name__)
             continue
-        names = dict(renamed)
-        names.update(_locals(tree))
-        for node in _ordered(tree):
-            if isinstance(node, ast.Attribute):
-                mentioned.add(node.attr)
-                if node.attr in renamed:
-                    node.attr = renamed[node.attr]
-        if not isinstance(tree, ast.Lambda):
-            tree.decorator_list = []
-        _write(tree, out, names, SKIPPED)
+        mentioned.update(node.attr for node in tree.nodes if isinstance(node, ast.Attribute))
+        _write(tree.node, out, {**renamed, **tree.locals}, SKIPPED)
     _mentioned[(cls, _plain(function))] = mentioned
-    _parsed.cache_clear()
     return _digest("".join(out))
 
 

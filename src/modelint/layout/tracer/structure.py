@@ -143,7 +143,7 @@ def bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound
     except TypeError:
         return [("*", each) for each in args] + [(key, kwargs[key]) for key in sorted(kwargs)]
     found: Bound = []
-    for name, parameter in known.parameters.items():
+    for index, (name, parameter) in enumerate(known.parameters.items()):
         if name not in given.arguments:
             continue
         value = given.arguments[name]
@@ -152,7 +152,7 @@ def bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound
         elif parameter.kind is parameter.VAR_KEYWORD:
             found.extend((key, value[key]) for key in sorted(value) if value[key] is not None)
         elif not _is_default(value, parameter.default):
-            found.append(("", value))
+            found.append((f"#{index}", value))
     return found
 
 

@@ -201,6 +201,9 @@ class Scalar(Value):
     def __getitem__(self, index: Any) -> Any:
         return call("getitem", (self, index))
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        call("setitem", (self, index, value))
+
     def __contains__(self, other: Any) -> bool:
         return bool(call("contains", (self, other)))
 
