@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ def explain(failed: Failed, model: dict[str, Any], network: Network) -> dict[str
         blame, package = _blame(error, failed, model, network)
         if package is not None and package not in message:
             message += f" ({package} is missing)"
+        if where is None and failed.stage == "record":
+            message += _own_place(error)
         if blame in _HINTS:
             asked = f" ({', '.join(network.refused[:3])})" if blame == "network" and network.refused else ""
             message += f"{asked}; {_HINTS[blame]}"
@@ -89,6 +92,13 @@ def place(error: BaseException, model: dict[str, Any]) -> dict[str, Any] | None:
         return own[-1]
     other = [each for each in frames if is_installed(each["path"]) and "site-packages/torch/" not in each["path"]]
     return next((each for each in reversed(other) if "site-packages" in each["path"]), None)
+
+
+def _own_place(error: BaseException) -> str:
+    """The innermost line of the tracer, where nothing but the tracer was at work."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    own = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(here)]
+    return f" (at {os.path.basename(own[-1].filename)}:{own[-1].lineno} of modelint)" if own else ""
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

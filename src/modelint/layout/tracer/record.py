@@ -76,7 +76,7 @@ def _storage(value: torch.Tensor) -> Hashable:
     """What tensors that share their memory have in common. On the meta device every data_ptr is 0."""
     try:
         return int(value.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError, AttributeError):  # sparse, lazy
+    except (NotImplementedError, RuntimeError, ValueError):  # sparse, lazy
         return "object", id(value)
 
 
