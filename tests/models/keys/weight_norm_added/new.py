@@ -1,4 +1,4 @@
-# expect: MDL701 breaking
+# expect: MDL707 breaking
 # The weight is made of two others.
 import torch
 from torch import nn
