@@ -48,7 +48,7 @@ def found() -> Found:
         pair = by_name[result.id]
         drift = compare("model", layouts[pair], result.layout, result.loads["manifest"])
         spot = Spot("pyproject.toml", Span(1, 1, 1, 1))
-        reports[pair] = diagnose(drift.facts, spot, model="model", classes=result.places)
+        reports[pair] = diagnose(drift.facts, spot, model="model", classes=result.classes)
     return reports
 
 
