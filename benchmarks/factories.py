@@ -67,7 +67,8 @@ class Expert(nn.Module):
         self.down = nn.Linear(inner, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(functional.silu(self.gate(x)) * self.up(x))
+        y: Tensor = self.down(functional.silu(self.gate(x)) * self.up(x))
+        return y
 
 
 class Mixture(nn.Module):
