@@ -7,7 +7,7 @@ import compileall
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from glob import glob
 from importlib.metadata import version
 from math import prod
@@ -15,23 +15,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.measure import Failed, interleaved
 from benchmarks.subjects import Package, commit, package
+from benchmarks.text import Row, replaced, seconds, table
 
 PYTHON = sys.executable
 CHECK = [PYTHON, "-m", "modelint", "check", "--only", "lint", "--exit-zero", "--format", "concise"]
 #: What a commit without a candidate must not import.
 HEAVY = ("libcst", "torch", "rich")
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-Row = tuple[str, ...]
-
-
-def table(head: Row, rows: Iterable[Row]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def seconds(cpu: float) -> str:
-    return f"{cpu * 1000:.0f} ms" if cpu < 1 else f"{cpu:.1f} s"
 
 
 def compile_modelint() -> None:
@@ -145,15 +135,37 @@ def cache(packages: list[Package], runs: int) -> str:
     return table(("Package", "Cold", "Warm", "Ratio", "Cache MB"), rows)
 
 
+def only_layout(python: str, runs: int, zoo: int, output: str) -> None:
+    """Renews one section of the results."""
+    from benchmarks.layout import sections
+
+    try:
+        body = sections(python, runs, zoo)
+    except Failed as error:
+        sys.exit(f"benchmarks: {error}")
+    print(body)
+    with open(output, encoding="utf-8") as file:
+        text = replaced(file.read(), "Tracked models", body)
+    with open(output, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("packages", nargs="*", metavar="FOLDER", help="checkouts or installed packages to lint whole")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--torchfix", metavar="PROGRAM", help="compare with this torchfix, on samples")
     parser.add_argument("--sample", type=float, default=0.5, metavar="MB", help="how much torchfix is given")
+    parser.add_argument(
+        "--layout", metavar="PYTHON", help="only tracked models, in this interpreter with torch, timm and transformers"
+    )
+    parser.add_argument("--zoo", type=int, default=40, help="how many models of each package --layout records")
     parser.add_argument("--output", default=os.path.join(HERE, "RESULTS.md"), metavar="FILE")
     options = parser.parse_args()
     compile_modelint()
+    if options.layout:
+        only_layout(options.layout, options.runs, options.zoo, options.output)
+        return
     packages = [package(folder) for folder in options.packages]
     sections: dict[str, Callable[[], str]] = {"Start-up": lambda: startup(4 * options.runs)}
     if packages:
@@ -175,6 +187,11 @@ def main() -> None:
             sys.exit(f"benchmarks: {error}")
     print(text)
     if packages:
+        # What --layout measured is kept.
+        if os.path.exists(options.output):
+            with open(options.output, encoding="utf-8") as file:
+                _, found, kept = file.read().partition("\n## Tracked models\n")
+            text += found + kept
         with open(options.output, "w", encoding="utf-8") as file:
             file.write(text)
 

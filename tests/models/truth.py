@@ -385,7 +385,11 @@ def _parted(old: Mapping[str, Any], new: Mapping[str, Any], common: bool) -> tup
     worst, where = 0.0, ""
     for name in old:
         if name in new:
-            distance = _distance(old[name], new[name])
+            before, after = old[name], new[name]
+            if common and before.numel() == 1 == after.numel():
+                # torch loads the one element of a (1,) tensor into a scalar.
+                before, after = before.reshape(()), after.reshape(())
+            distance = _distance(before, after)
             if distance > worst:
                 worst, where = distance, name
     return worst, where

@@ -1,4 +1,4 @@
-# expect: MDL713 silent
+# expect: MDL712 silent
 # The activation is a function kept in an attribute.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL713 silent
+# expect: MDL712 silent
 # A flag that the constructor keeps chooses another branch.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL713 silent
+# expect: MDL712 silent
 # A class attribute of the base class.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL713 silent
+# expect: MDL712 silent
 # eps of a norm of the project's own.
 import torch
 from torch import nn

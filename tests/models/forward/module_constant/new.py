@@ -1,4 +1,4 @@
-# expect: MDL713 silent
+# expect: MDL712 silent
 # A constant of the file.
 import torch
 from torch import nn

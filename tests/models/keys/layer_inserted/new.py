@@ -1,4 +1,4 @@
-# expect: MDL702 breaking
+# expect: MDL707 breaking
 # A layer with weights was put into a Sequential: the indices behind it move.
 import torch
 from torch import nn

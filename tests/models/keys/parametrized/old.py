@@ -5,9 +5,9 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.up = nn.Linear(8, 16)
+        self.up = nn.Linear(8, 8)
         self.act = nn.ReLU()
-        self.down = nn.Linear(16, 8)
+        self.down = nn.Linear(8, 8)
 
     def forward(self, x):
         h = self.act(self.up(x))

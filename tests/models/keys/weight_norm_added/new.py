@@ -1,4 +1,4 @@
-# expect: MDL701 breaking
+# expect: MDL702 breaking
 # The weight is made of two others.
 import torch
 from torch import nn
