@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from modelint.layout.client import trace
-from modelint.layout.traced import Failure, Old, Request, Result
 from pairs import PAIRS, Pair
 
 from modelint.diagnostics import Diagnostic, Span
 from modelint.layout import manifest
+from modelint.layout.client import trace
 from modelint.layout.diagnose import diagnose
 from modelint.layout.drift import compare
 from modelint.layout.place import Spot
+from modelint.layout.traced import Failure, Old, Request, Result
 
 pytestmark = pytest.mark.slow
 SNAPSHOT = Path(__file__).with_name("matrix.txt")
