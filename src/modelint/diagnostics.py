@@ -47,7 +47,7 @@ class Fix(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """What a layout diagnostic says of a tracked model."""
+    """What a layout diagnostic says of a tracked model. ``keys`` in full; empty where no key differs."""
 
     cls: str
     keys: tuple[str, ...]

@@ -50,7 +50,7 @@ def diagnose(
                         report.help,
                         related,
                         model=model,
-                        drift=None if drift is None else Drift(drift.cls, drift.names, drift.old, drift.new),
+                        drift=None if drift is None else Drift(drift.cls, drift.keys, drift.old, drift.new),
                     )
                 )
     return found
