@@ -21,6 +21,8 @@ PYTHON = sys.executable
 CHECK = [PYTHON, "-m", "modelint", "check", "--only", "lint", "--exit-zero", "--format", "concise"]
 #: What a commit without a candidate must not import.
 HEAVY = ("libcst", "torch", "rich")
+#: MB of a package of which one round is enough: noise weighs less in a minute than in a second.
+LARGE = 20
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -74,7 +76,8 @@ def whole(packages: list[Package], runs: int) -> str:
             "check": [*CHECK, "--no-cache", "--jobs", "1", "."],
             "parse": [PYTHON, os.path.join(HERE, "parse_all.py")],
         }
-        costs = interleaved(commands, runs, each.folder, each.listing)
+        rounds = runs if each.size > LARGE else 3 * runs
+        costs = interleaved(commands, rounds, each.folder, each.listing)
         check, parse = costs["check"], costs["parse"]
         ratios.append(check.cpu / parse.cpu)
         size = (str(len(each.files)), f"{each.size:.1f}")
