@@ -119,6 +119,37 @@ PROJECT = {
             while True:
                 pass
     """,
+    "reads.py": """
+        import os, pathlib
+        from package import helper
+        try:
+            from package import fast
+        except ImportError:
+            pass
+        try:
+            import local_settings
+        except ImportError:
+            pass
+
+        def net():
+            from good import Net
+            width = int(open("width.txt").read())
+            os.path.exists("override.txt") or pathlib.Path("config").exists()
+            os.path.exists(".git/HEAD")
+            try:
+                open("more.json")
+            except FileNotFoundError:
+                pass
+            with open("log.txt", "w") as log:
+                log.write("written")
+            class Holder:
+                stat = os.stat
+            assert Holder().stat(".")
+            return Net(width)
+    """,
+    "package/__init__.py": "",
+    "package/helper.py": "",
+    "width.txt": "6",
     "import_downloads.py": """
         import socket
         socket.create_connection(("weights.example", 443))
@@ -134,6 +165,7 @@ PROJECT = {
 def project(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(textwrap.dedent(text))
     return folder
 
@@ -150,7 +182,7 @@ BAD = [
         "needs_package downloads not_a_module asks reads_then_fails leaves_an_alarm absent".split()
     )),
     "import_downloads:f", "import_exits:f", "import_breaks:f", "import_lacks:f", "import_typo:f", "nowhere:f",
-    "good:chatty", "good:careful", "good:Net",
+    "good:chatty", "good:careful", "good:Net", "reads:net",
 ]  # fmt: skip
 
 
@@ -159,7 +191,10 @@ def outcomes(project) -> dict[str, Result | Failure]:
     requests = [request_for(project, each.removeprefix("bad:"), each) for each in BAD]
     requests.append(request_for(project, "arguments", "good:Net", 1, 2, 3))
     requests.append(request_for(project, "inner-arguments", "good:Net", width="wide"))
-    found = {each.id: each for each in trace(sys.executable, requests, timeout=8, memory=1 << 29, jobs=2)}
+    hangs = [each for each in requests if each.id == "hangs"]
+    others = [each for each in requests if each.id != "hangs"]
+    found = {each.id: each for each in trace(sys.executable, others, timeout=60, memory=1 << 29, jobs=2)}
+    found.update({each.id: each for each in trace(sys.executable, hangs, timeout=4, memory=None, jobs=1)})
     assert len(found) == len(requests)
     return found
 
@@ -168,7 +203,7 @@ def outcomes(project) -> dict[str, Result | Failure]:
     "name, stage, blame, words, where",
     [
         ("raises", "call", "code", "Boom: no such luck", ("bad.py", "helper")),
-        ("hangs", "timeout", "code", "took longer than 8 s", ("bad.py", "hangs")),
+        ("hangs", "timeout", "code", "took longer than 4 s", ("bad.py", "hangs")),
         ("exits", "exit", "code", "sys.exit('goodbye')", ("bad.py", "exits")),
         ("exits_hard", "exit", "code", "exit code 3", None),
         ("segfaults", "signal", "code", "SIGSEGV", ("bad.py", "segfaults")),
@@ -236,6 +271,16 @@ def test_uses_and_places(project, outcomes):
     assert Path(result.uses.packages["torch"].at).is_dir()
     place = result.classes["good.Net"]
     assert (place.path, place.line, place.end_line) == (str(project / "good.py"), 5, 11)
+
+
+def test_files_that_were_used(project, outcomes):
+    uses = outcomes["reads:net"].uses
+    python = ["good.py", "package/__init__.py", "package/helper.py", "reads.py"]
+    assert uses.python == tuple(str(project / each) for each in python)
+    assert uses.data == (str(project / "width.txt"),)
+    missing = ["config", "local_settings.py", "local_settings/__init__.py", "more.json", "override.txt"]
+    missing += ["package/fast.py", "package/fast/__init__.py"]
+    assert sorted(uses.missing) == sorted(str(project / each) for each in missing)
 
 
 def test_no_process_is_left(outcomes):

@@ -141,9 +141,8 @@ class ReadsSchedule(nn.Module):
         super().__init__()
         rates = [each.item() for each in torch.linspace(0, 0.5, 3)]
         widths = torch.arange(2, 5).tolist()
-        self.layers = nn.ModuleList(
-            nn.Sequential(nn.Linear(w, w), nn.Dropout(r)) for w, r in zip(widths, rates, strict=True)
-        )
+        layers = [nn.Sequential(nn.Linear(w, w), nn.Dropout(rates[at])) for at, w in enumerate(widths)]
+        self.layers = nn.ModuleList(layers)
 
 
 class ReadsWeights(nn.Module):
@@ -165,8 +164,7 @@ def leaks_default_dtype() -> nn.Module:
     try:
         return nn.Linear(2, 2)
     finally:
-        if torch.get_default_device().type != "meta":
-            torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(torch.float32)
 
 
 def compiled() -> nn.Module:

@@ -10,6 +10,7 @@ import json
 import os
 import select
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ _SET = {
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
     "OMP_NUM_THREADS": "1",
+    "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     # Scripted and compiled functions run, and are traced, as the Python that they are.
     "PYTORCH_JIT": "0",
     "TORCHDYNAMO_DISABLE": "1",
@@ -44,7 +46,7 @@ class Unusable(Exception):
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
-        #: no-torch, old-torch, old-python, broken-torch; gone (cannot be started), died, silent
+        #: no-torch, old-torch, old-python, broken-torch; gone (cannot be started), died, silent, platform
         self.reason = reason
         self.detail = detail
 
@@ -120,6 +122,8 @@ class _Server:
         self._end()
 
     def _start(self) -> None:
+        if not hasattr(os, "fork"):
+            raise Unusable("platform", f"{sys.platform} has no fork")
         handle, self._path = tempfile.mkstemp(prefix="modelint-", suffix=".json")
         with open(handle, "w", encoding="ascii") as file:
             json.dump(self._request, file)
@@ -168,7 +172,10 @@ class _Server:
         if self._silent:
             return "silent", f"{self._python}: no answer"
         assert self._process is not None and self._output is not None
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            return "silent", f"{self._python}: it said goodbye, and did not end"
         self._output.seek(max(0, self._output.tell() - 4096))
         lines = self._output.read().decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
         return "died", f"{self._python}: {lines[-1].strip()}"

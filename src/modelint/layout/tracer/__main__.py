@@ -33,4 +33,6 @@ def start(request: str, events: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(start(sys.argv[1], int(sys.argv[2])))
+    code = start(sys.argv[1], int(sys.argv[2]))
+    sys.stderr.flush()
+    os._exit(code)  # to take torch apart takes longer than a model

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from . import guard, shortcuts
-from .blame import Failed, is_about_meta
+from .blame import Failed
 from .constants import CpuMaking, Making, MetaMaking
 
 _Rung = tuple[contextlib.AbstractContextManager[Any], Union[CpuMaking, MetaMaking]]
@@ -79,8 +79,8 @@ class Builder:
             except Exception as error:
                 if self.first is None:
                     self.first = error
-                if last is not None and _same(last, error) and not is_about_meta(error):
-                    break
+                if how == "no-init" and last is not None and _same(last, error):
+                    break  # with and without the meta device: initialisation will not make it better
                 last = error
                 continue
             self.how = how
@@ -100,7 +100,6 @@ class Builder:
 
 
 def _same(first: BaseException, second: BaseException) -> bool:
-    """Whether two ways of building met the same error: a third would meet it, too."""
     return type(first) is type(second) and str(first) == str(second)
 
 

@@ -61,18 +61,22 @@ class _Child:
         faulthandler.enable(self._events, all_threads=False)
         faulthandler.register(signal.SIGUSR1, self._events, all_threads=False)
         guard.settle(self._model["folder"], self._model["path"])
+        os.register_at_fork(before=self._on_fork)
         self._network.start()
         self._uses.start()
+
+    def _on_fork(self) -> None:
+        """Should this process end before its copy does, that is why."""
+        if os.getpid() == self._pid:
+            self.tell({"event": "at", "forked": True})
 
     def tell(self, event: dict[str, Any]) -> None:
         """Write one event, unless user code forked and this is the copy."""
         if os.getpid() != self._pid:
-            event = {"event": "forked", "forked": True}
+            os._exit(0)
         line = memoryview(json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n")
         while line:
             line = line[os.write(self._events, line) :]
-        if os.getpid() != self._pid:
-            os._exit(0)
 
     def result(self) -> dict[str, Any]:
         model = self._model

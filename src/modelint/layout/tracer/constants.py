@@ -48,6 +48,8 @@ class Making:
 
     def __init__(self) -> None:
         self._seen: dict[int, _Seen] = {}
+        #: By what they share their memory with: ids of tensors, some of them gone.
+        self._sharing: dict[int, list[int]] = {}
         self._random = _random_states()
 
     def of(self, tensor: torch.Tensor) -> Recipe | None:
@@ -118,9 +120,7 @@ class Making:
         if name in _HARMLESS or isinstance(target, nn.Parameter):
             return
         before = self.of(target)
-        self._forget(target)
-        if target._base is not None:
-            self._forget(target._base)
+        same = self._forget_all_that_share(target)
         if name in _RANDOM or (before is None and name not in _OVERWRITES):
             return
         try:
@@ -129,10 +129,25 @@ class Making:
             return
         positional = rest.pop("args")
         start = None if name in _OVERWRITES else before
-        self._note(target, Recipe(name, func, (start, *positional), rest, target, in_place=True))
+        recipe = Recipe(name, func, (start, *positional), rest, target, in_place=True)
+        for each in (target, *same):
+            self._note(each, recipe)
 
     def _note(self, tensor: torch.Tensor, recipe: Recipe) -> None:
+        if id(tensor) not in self._seen:
+            self._sharing.setdefault(_memory(tensor), []).append(id(tensor))
         self._seen[id(tensor)] = _Seen(weakref.ref(tensor), recipe)
+
+    def _forget_all_that_share(self, target: torch.Tensor) -> list[torch.Tensor]:
+        """Its memory changes, and with it all views; those given back show exactly the same part of it."""
+        same: list[torch.Tensor] = []
+        self._forget(target)
+        for each in self._sharing.pop(_memory(target), ()):
+            seen = self._seen.pop(each, None)
+            other = seen.tensor() if seen is not None else None
+            if other is not None and _window(other) == _window(target):
+                same.append(other)
+        return same
 
     def _forget(self, tensor: Any) -> None:
         self._seen.pop(id(tensor), None)
@@ -167,6 +182,17 @@ class MetaMaking(DeviceContext, Making):
             result = func(*args, **kwargs)
         self.see(func, args, kwargs, result)
         return result
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError, ValueError):  # sparse, lazy
+        return 0
+
+
+def _window(tensor: torch.Tensor) -> tuple[Any, ...]:
+    return _memory(tensor), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 def _item(whole: Any, at: int) -> Any:

@@ -12,6 +12,8 @@ import sysconfig
 from collections.abc import Iterator
 from typing import Any, Callable
 
+#: Not the project's, though they stand in its folder.
+_FOREIGN = re.compile(r"[/\\](\.git|__pycache__)([/\\]|$)")
 _INSTALLED = re.compile(r"[/\\](site|dist)-packages([/\\]|$)")
 _TRACER = os.path.dirname(os.path.abspath(__file__))
 _STANDARD = tuple(
@@ -23,7 +25,7 @@ _STANDARD = tuple(
 
 def is_installed(path: str) -> bool:
     """Whether a file belongs to the interpreter or to an installed package."""
-    return bool(_INSTALLED.search(path)) or os.path.realpath(path).startswith(_STANDARD)
+    return bool(_INSTALLED.search(path)) or path.startswith(_STANDARD) or os.path.realpath(path).startswith(_STANDARD)
 
 
 def is_project_file(path: str, model: dict[str, Any]) -> bool:
@@ -45,7 +47,6 @@ class Uses:
 
     def __init__(self, model: dict[str, Any]) -> None:
         self._model = model
-        self._pid = os.getpid()
         self._opened: set[str] = set()
         self._probed: set[str] = set()
         self._watching = False
@@ -53,9 +54,9 @@ class Uses:
     def start(self) -> None:
         self._watching = True
         sys.addaudithook(self._hear)
-        os.stat = self._probing(os.stat)
+        os.stat = _Probing(os.stat, self._note)
         for name in ("exists", "isfile", "isdir"):
-            setattr(os.path, name, self._probing(getattr(os.path, name)))
+            setattr(os.path, name, _Probing(getattr(os.path, name), self._note))
         sys.meta_path.append(_Vain(self._probed, self._model))
 
     def stop(self) -> None:
@@ -68,17 +69,10 @@ class Uses:
         if isinstance(path, (str, bytes)) and not _writes(mode, flags):
             self._opened.add(os.path.join(os.getcwd(), os.fsdecode(path)))
 
-    def _probing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, with paths noted that it is asked for."""
-
-        @functools.wraps(real)
-        def probe(path: Any, *arguments: Any, **settings: Any) -> Any:
-            if self._watching and isinstance(path, (str, os.PathLike)):
-                with contextlib.suppress(TypeError, OSError):
-                    self._probed.add(os.path.join(os.getcwd(), os.fsdecode(path)))
-            return real(path, *arguments, **settings)
-
-        return probe
+    def _note(self, path: Any) -> None:
+        if self._watching and isinstance(path, (str, os.PathLike)):
+            with contextlib.suppress(TypeError, OSError):
+                self._probed.add(os.path.join(os.getcwd(), os.fsdecode(path)))
 
     def found(self) -> dict[str, Any]:
         watching, self._watching = self._watching, False
@@ -87,12 +81,13 @@ class Uses:
             python = {path for _, path in modules if not is_installed(path) and not path.startswith(_TRACER + os.sep)}
             python = {path for path in python if path.endswith(".py")}
             data, missing = set(), set()
-            for path in {os.path.normpath(each) for each in self._opened | self._probed}:
-                if path in python or path.endswith((".pyc", ".pyo")) or not is_project_file(path, self._model):
+            opened = {os.path.normpath(each) for each in self._opened}
+            for path in opened | {os.path.normpath(each) for each in self._probed}:
+                if path in python or _FOREIGN.search(path) or not is_project_file(path, self._model):
                     continue
                 if not os.path.lexists(path):
                     missing.add(path)
-                elif path in self._normal_opened() and os.path.isfile(path):
+                elif path in opened and os.path.isfile(path):
                     data.add(path)
             return {
                 "python": sorted(python),
@@ -103,14 +98,24 @@ class Uses:
         finally:
             self._watching = watching
 
-    def _normal_opened(self) -> set[str]:
-        return {os.path.normpath(each) for each in self._opened}
-
 
 def _writes(mode: Any, flags: Any) -> bool:
     if isinstance(mode, str):
         return any(each in mode for each in "wax")
     return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+
+
+class _Probing:
+    """A function, with the paths noted that it is asked for. An object: in a class it must not become a method."""
+
+    def __init__(self, real: Callable[..., Any], note: Callable[[Any], None]) -> None:
+        functools.update_wrapper(self, real)
+        self._real = real
+        self._note = note
+
+    def __call__(self, path: Any, *arguments: Any, **settings: Any) -> Any:
+        self._note(path)
+        return self._real(path, *arguments, **settings)
 
 
 class _Vain:

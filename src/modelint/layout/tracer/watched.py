@@ -143,8 +143,6 @@ class Watched:
         elif self._over == "memory":
             stage, message = "memory", f"{doing} needed more than {memory / 2**30:.1f} GiB of memory"
             blame = "resources"
-        elif self._state.get("forked"):
-            stage, message = "fork", f"{doing} forked, and went on in another process"
         elif self._status is not None and os.WIFSIGNALED(self._status):
             number = os.WTERMSIG(self._status)
             stage, message = "signal", f"{doing} was ended by {_signal_name(number)}"
@@ -152,6 +150,8 @@ class Watched:
         else:
             code = os.WEXITSTATUS(self._status) if self._status is not None else "?"
             stage, message = "exit", f"{doing} ended the process with exit code {code}"
+            if self._state.get("forked"):
+                stage, message = "fork", f"{doing} forked, and ended its own process"
         where = next((each for each in self._frames if is_project_file(each["path"], self._model)), None)
         meta = self._state.get("meta")  # why a build without memory was not possible
         if meta is not None and blame == "resources":
