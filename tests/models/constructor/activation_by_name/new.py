@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # The activation is looked up by a name that is another default.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # The activation is a function kept in an attribute.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # A flag that the constructor keeps chooses another branch.
 import torch
 from torch import nn

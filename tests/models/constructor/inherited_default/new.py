@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # A class attribute of the base class.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # Heads of an attention of the project's own.
 import torch
 from torch import nn

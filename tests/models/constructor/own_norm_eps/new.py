@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # eps of a norm of the project's own.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # A temperature that the constructor keeps.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL712 silent
+# expect: MDL713 silent
 # A constant of the file.
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expect: MDL712 training
+# expect: MDL713 training
 # Blocks are skipped more often.
 import torch
 from torch import nn
