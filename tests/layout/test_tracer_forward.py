@@ -142,6 +142,42 @@ CHANGED = {
     ),
 }
 
+SAME |= {
+    "full precision": ("return self.b(self.a(x))", "return self.b(self.a(x).float()).type_as(x)"),
+    "dtype of a factory": ("return x + torch.zeros(3)", "return x + torch.zeros(3, dtype=x.dtype)"),
+    "pooling": ("return F.avg_pool1d(self.a(x), 2)", "return F.avg_pool1d(self.a(x), (2,), 2, 0, False)"),
+    "meshgrid": (
+        "i, j = torch.meshgrid(x[0], x[1])\nreturn i + self.a(j)",
+        "i, j = torch.meshgrid(x[0], x[1], indexing='ij')\nreturn i + self.a(j)",
+    ),
+    "permute": (
+        "h = self.a(x).view(2, 3, 4, 5)\nreturn h.transpose(1, 2) @ h.transpose(-1, -2)",
+        "h = self.a(x).view(2, 3, 4, 5)\nreturn h.permute(0, 2, 1, 3) @ h.permute(0, 1, 3, 2)",
+    ),
+    "axes from the end": (
+        "h = self.a(x).view(2, 3, 4)\nreturn h.shape[-1] * h.transpose(0, 1)",
+        "h = self.a(x).view(2, 3, 4)\nreturn h.shape[2] * h.transpose(-3, -2)",
+    ),
+    "layer as a function": (
+        "return self.b(self.a(x))",
+        "return F.linear(F.linear(x, self.a.weight, self.a.bias), weight=self.b.weight, bias=self.b.bias)",
+    ),
+}
+CHANGED |= {
+    "layer without its bias": ("return self.a(x)", "return F.linear(x, self.a.weight)"),
+    "bias of another layer": (
+        "return self.a(x) + self.b(x)",
+        "return F.linear(x, self.a.weight, self.b.bias) + self.b(x)",
+    ),
+    "layer with another weight": ("return self.a(x)", "return F.linear(x, self.a.weight * 2, self.a.bias)"),
+    "cast to whole numbers": ("return self.a(x)", "return self.a(x).long()"),
+    "meshgrid": (
+        "i, j = torch.meshgrid(x[0], x[1])\nreturn i + self.a(j)",
+        "i, j = torch.meshgrid(x[0], x[1], indexing='xy')\nreturn i + self.a(j)",
+    ),
+    "permute": ("return self.a(x).permute(0, 2, 1)", "return self.a(x).permute(2, 1, 0)"),
+}
+
 
 @pytest.mark.parametrize("name", SAME)
 def test_the_same_however_it_is_written(name: str, tmp_path) -> None:

@@ -47,6 +47,12 @@ def is_leaf(module: Any) -> bool:
     return of_torch(module) and not isinstance(module, CONTAINERS) and "forward" not in module.__dict__
 
 
+def is_chain(module: Any) -> bool:
+    """A Sequential that only calls its entries in order: so may its caller, by loop or by index."""
+    own = type(module).forward is torch.nn.Sequential.forward and "forward" not in module.__dict__
+    return own and not module._forward_hooks and not module._forward_pre_hooks
+
+
 def value_of(value: Any) -> Any:
     """A scalar attribute as JSON has it; NotImplemented: it is none."""
     if value is None or isinstance(value, (bool, int, str)):
