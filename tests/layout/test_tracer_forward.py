@@ -54,6 +54,7 @@ class Net(nn.Module):
         self.b = nn.Linear(8, 8)
         self.act = nn.{act}
         self.heads = {heads}
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
         self.register_buffer("mask", torch.ones(8, 8))
 
     def forward(self, x{args}):
@@ -158,6 +159,14 @@ SAME |= {
         "h = self.a(x).view(2, 3, 4)\nreturn h.shape[-1] * h.transpose(0, 1)",
         "h = self.a(x).view(2, 3, 4)\nreturn h.shape[2] * h.transpose(-3, -2)",
     ),
+    "expand": (
+        "return torch.cat((self.token.expand(x.shape[0], -1, -1), self.a(x)), 1)",
+        "return torch.cat((self.token.repeat(x.shape[0], 1, 1), self.a(x)), dim=1)",
+    ),
+    "cut to the length of the other": (
+        "x = self.a(x)\nreturn x + self.token",
+        "x = self.a(x)\nreturn x + self.token[:, :x.shape[1]]",
+    ),
     "layer as a function": (
         "return self.b(self.a(x))",
         "return F.linear(F.linear(x, self.a.weight, self.a.bias), weight=self.b.weight, bias=self.b.bias)",
@@ -170,6 +179,15 @@ CHANGED |= {
         "return F.linear(x, self.a.weight, self.b.bias) + self.b(x)",
     ),
     "layer with another weight": ("return self.a(x)", "return F.linear(x, self.a.weight * 2, self.a.bias)"),
+    "repeated along another axis": (
+        "return self.a(x) + self.token.repeat(x.shape[0], 1, 1).sum(0)",
+        "return self.a(x) + self.token.repeat(1, x.shape[0], 1).sum(0)",
+    ),
+    "cut from elsewhere": (
+        "return self.a(x) + self.token[:, :x.shape[1]]",
+        "return self.a(x) + self.token[:, 1:x.shape[1]]",
+    ),
+    "half precision": ("return self.a(x)", "return self.a(x).half()"),
     "cast to whole numbers": ("return self.a(x)", "return self.a(x).long()"),
     "meshgrid": (
         "i, j = torch.meshgrid(x[0], x[1])\nreturn i + self.a(j)",

@@ -7,7 +7,8 @@ from typing import Any, Callable
 
 import torch
 
-from .graph import Node
+from . import expansion
+from .graph import SLOT, Node
 from .layers import FUNCTIONAL, stands_for
 from .normal import ALIASES, operation
 from .values import CPU, STATE, Scalar, Sizes, TensorValue, Value
@@ -341,6 +342,25 @@ def _uniform(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return NotImplemented
 
 
+def _expanding(name: str) -> Callable[..., Any]:
+    """Of a tensor of the model, whose shape is known."""
+
+    def handler(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        value = args[0]
+        own = getattr(value, "own", None)
+        if own is None or _lazy(own) or value.owner is not run or value.node.op != SLOT:
+            return NotImplemented
+        sizes = expansion.sizes(name, tuple(own.shape), args[1:], kwargs)
+        if sizes is None:
+            return NotImplemented
+        made = run.wrap(Node("expand", (("self", value.node), ("size", encoded(run, sizes)))))
+        if name == "expand":
+            made.base = value
+        return made
+
+    return handler
+
+
 def _functional(name: str) -> Callable[..., Any]:
     """``F.linear(x, self.up.weight, self.up.bias)`` is ``self.up(x)``."""
 
@@ -361,5 +381,6 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "to": _to, "type_as": _type_as, "type": _type, "size": _size, "getitem": _getitem, "setitem": _setitem,
     "clone": _clone, "detach": _detach, "copy_": _copy, "each": _each, "dim": _dim, "ndimension": _dim, "len": _len,
     "select": _select, "is_contiguous": _is_contiguous, "rand": _uniform, "randn": _uniform,
+    "expand": _expanding("expand"), "repeat": _expanding("repeat"),
     **{name: _functional(name) for name in FUNCTIONAL},
 }  # fmt: skip

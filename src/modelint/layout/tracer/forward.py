@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import linecache
 import random
@@ -248,7 +249,8 @@ class Tracer:
             for module in self.by_path.values():
                 if not leaves.of_torch(module):
                     for cls in type(module).__mro__:
-                        namespace = getattr(cls.__dict__.get("forward"), "__globals__", None)
+                        forward = cls.__dict__.get("forward")
+                        namespace = getattr(forward and inspect.unwrap(forward), "__globals__", None)
                         if namespace is not None:
                             self.patches.shadow(namespace)
             for module in self.by_path.values():

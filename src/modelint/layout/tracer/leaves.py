@@ -139,3 +139,14 @@ def results(run: Any, module: Any, node: Node, kwargs: dict[str, Any]) -> Any:
     if isinstance(module, torch.nn.MultiheadAttention):
         return part(0), None if kwargs.get("need_weights") is False else part(1)
     return run.wrap(node)
+
+
+def called(run: Any, module: Any, slot: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if type(module) is torch.nn.Embedding and len(inputs) == 1:
+        # Looks up each index by itself: a dimension may as well come after.
+        name, value = inputs[0] if isinstance(inputs[0], tuple) else (None, inputs[0])
+        if isinstance(value, Node) and value.op == "unsqueeze" and dict(value.args).get("dim") == 0:
+            inner = value.args[0][1]
+            inner = Node("call", (slot, inner if name is None else (name, inner)))
+            return run.wrap(Node("unsqueeze", (("self", inner), ("dim", 0))))
+    return results(run, module, Node("call", (slot, *inputs)), kwargs)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional
 
+from .algebra import FULL, POWERS, flat, is_number, power
 from .graph import Node
 from .rank import rank
 
@@ -180,50 +181,6 @@ def bind(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
     return [(str(index), value) for index, value in enumerate(args)] + sorted(kwargs.items())
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def flat(op: str, operands: Sequence[Any]) -> Any:
-    """Sums and products without brackets, their constants gathered into one."""
-    items: list[Any] = []
-    total: Any = 0 if op == "add" else 1
-    for each in operands:
-        inner = each.args if isinstance(each, Node) and each.op == op else (each,)
-        for one in inner:
-            if is_number(one):
-                total = total + one if op == "add" else total * one
-            else:
-                items.append(one)
-    if op == "mul" and len(items) == 2 and _same(items[0], items[1]):
-        items = [power(items[0], 2)]
-    if total != (0 if op == "add" else 1) or not items:
-        if not items:
-            return total
-        items.append(total)
-    return items[0] if len(items) == 1 else Node(op, tuple(items))
-
-
-def _same(one: Any, other: Any) -> bool:
-    return isinstance(one, Node) and isinstance(other, Node) and one.anon == other.anon and one.strict == other.strict
-
-
-def power(base: Any, exponent: Any) -> Any:
-    if is_number(base) and is_number(exponent):
-        try:
-            return base**exponent
-        except (ArithmeticError, ValueError):
-            return Node("pow", (base, exponent))
-    if isinstance(base, Node) and base.op == "pow" and is_number(exponent) and base.args[1] in (0.5, -0.5, -1):
-        return power(base.args[0], base.args[1] * exponent)
-    if exponent == 1 and is_number(exponent):
-        return base
-    return Node("pow", (base, exponent))
-
-
-POWERS = {"square": 2, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1}
-
-
 def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The node, or constant, that stands for calling ``name``."""
     name = ALIASES.get(name, name)
@@ -308,9 +265,6 @@ def spread(value: Any) -> Any:
     if isinstance(value, tuple) and value and is_number(value[0]) and all(each == value[0] for each in value):
         return value[0]
     return value
-
-
-FULL = ("slice", None, None, None)
 
 
 def item(base: Any, index: Any) -> Any:

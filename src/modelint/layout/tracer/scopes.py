@@ -165,7 +165,7 @@ class Path:
         slot = self.module_node(module)
         if leaf_modules.is_leaf(module):
             inputs = tuple(_argument(self, each) for each in arguments)
-            return leaf_modules.results(self, module, Node("call", (slot, *inputs)), kwargs)
+            return leaf_modules.called(self, module, slot, inputs, kwargs)
         key, traced = tracer.trace(module, args, kwargs, arguments)
         self.called[key] = None
         if traced.error is not None and traced.node is None and explicit_raise(traced.error):
