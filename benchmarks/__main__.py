@@ -147,8 +147,11 @@ def only_layout(python: str, runs: int, zoo: int, output: str) -> None:
     except Failed as error:
         sys.exit(f"benchmarks: {error}")
     print(body)
-    with open(output, encoding="utf-8") as file:
-        text = replaced(file.read(), "Tracked models", body)
+    before = "# What modelint costs\n"
+    if os.path.exists(output):
+        with open(output, encoding="utf-8") as file:
+            before = file.read()
+    text = replaced(before, "Tracked models", f"{body}\n\nThe minimum of the runs; wall time.")
     with open(output, "w", encoding="utf-8") as file:
         file.write(text)
 

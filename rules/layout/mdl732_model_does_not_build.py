@@ -47,7 +47,7 @@ HELP = {
 
 def check(fact: DoesNotBuild) -> Iterator[DriftReport]:
     where = "cannot be imported" if fact.stage == "import" else "does not build"
-    help = HELP.get(fact.blame, "a function in modelint_models.py can build it in another way")
+    help = HELP.get(fact.blame, "fix it, or build the model in another way in modelint_models.py")
     severity: Severity | None = "information" if fact.optional and fact.stage == "import" else None
     yield DriftReport(f"{fact.model}: it {where}: {fact.message}", help, severity)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from modelint.diagnostics import Span
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.layout import drift
 from modelint.layout.diagnose import diagnose
-from modelint.layout.facts import KeyAdded, KeyRemoved, KeyRenamed, KeyReshaped, KeyRetyped, Load
-from modelint.layout.layout import Definition, Layout
+from modelint.layout.facts import InitialValueChanged, KeyAdded, KeyRemoved, KeyRenamed, KeyReshaped, KeyRetyped, Load
+from modelint.layout.layout import Constant, Definition, Layout
 from modelint.layout.place import Spot
 
 Modules = dict[str, str]
@@ -137,3 +139,21 @@ def test_without_a_class_of_the_user_all_of_it_is_one_cause_at_the_declaration()
         ("/p/model-manifests/net/layout.json", 6, "in the manifest")
     ]
     assert said.drift is not None and (said.drift.cls, said.drift.keys) == ("breaking", ("1.w",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [
+        (Constant("a", "1"), Constant("a", "2"), False),  # the last digit of another machine
+        (Constant("a", "1"), Constant("b", "1"), False),
+        (Constant("a", "1"), Constant("b", "2"), True),
+        (Constant("a", None), Constant("b", None), True),
+        (Constant("a", None), Constant(None, "1"), False),
+        (Constant("a", "1"), None, False),
+    ],
+)
+def test_constants(old: Constant, new: Constant | None, differs: bool) -> None:
+    base = decoder()._replace(buffers={"emb.freq": TensorSpec("float32", (4,), "buffer")})
+    before = base._replace(constants={"emb.freq": old})
+    after = base._replace(constants={"emb.freq": new} if new else {})
+    assert [type(fact) for fact in drift.compare("net", before, after).facts] == [InitialValueChanged] * differs

@@ -156,10 +156,13 @@ def _request(wish: Wish) -> Request:
 
 def uses_of(built: Result | Failure) -> Uses:
     """What a building used, as verdicts keep it."""
+    from modelint.layout.traced import Failure
+
     uses = built.uses
-    return Uses(
-        tuple(uses.python), tuple(uses.data), tuple(uses.missing), tuple(each.at for each in uses.packages.values())
-    )
+    # A file that Python cannot parse is never imported.
+    failed = (built.where.path,) if isinstance(built, Failure) and built.where is not None else ()
+    packages = tuple(each.at for each in uses.packages.values())
+    return Uses((*uses.python, *failed), tuple(uses.data), tuple(uses.missing), packages)
 
 
 def unusable_words(python: str, reason: str, detail: str) -> str:

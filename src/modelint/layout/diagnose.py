@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from modelint import catalogue
@@ -70,6 +71,8 @@ def _related(
     others = dict.fromkeys(found for found in map(finder.find, drift.also) if found is not None and found != spot)
     for other in list(others)[:_MOST]:
         yield Related(other.path, other.span, "here, too")
-    line = next((lines[key] for key in drift.keys if key in lines), None)
-    if manifest is not None and line is not None:
-        yield Related(manifest, Span(line, 1, line, 1), "in the manifest")
+    key = next((key for key in drift.keys if key in lines), None)
+    if manifest is not None and key is not None:
+        # As manifest.text writes it: two blanks, and the key in quotes.
+        line, end = lines[key], 3 + len(json.dumps(key))
+        yield Related(manifest, Span(line, 3, line, end), "in the manifest")
