@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modelint.keys.table import KeyTable
-from modelint.layout.layout import Definition, Label, Layout
+from modelint.keys.table import KeyTable, TensorSpec
+from modelint.layout.layout import Constant, Definition, Label, Layout
 from modelint.layout.meaning import compare
 
 TAG = "0" * 8
@@ -49,6 +49,22 @@ def test_the_deepest_place_comes_first() -> None:
         ("", "forward", None),
     ]
     assert (meaning.same, meaning.training_only, meaning.traced) == (False, False, True)
+
+
+def holding(buffer: str, value: str, shape: tuple[int, ...] = (8,)) -> Layout:
+    """A model with a buffer that no file holds."""
+    made = layout(root=definition(names=(buffer, "a")), a=leaf())
+    return made._replace(
+        buffers={buffer: TensorSpec("float32", shape, "buffer")}, constants={buffer: Constant(None, value)}
+    )
+
+
+def test_the_name_of_a_buffer_that_no_file_holds_does_not_count() -> None:
+    assert compare(holding("table", "1" * 16), holding("positions", "1" * 16)).same
+    assert not compare(holding("table", "1" * 16), holding("positions", "2" * 16)).same
+    assert not compare(holding("table", "1" * 16), holding("positions", "1" * 16, (9,))).same
+    unseen = holding("positions", "1" * 16)._replace(constants={})
+    assert not compare(holding("table", "1" * 16), unseen).same
 
 
 def test_other_labels_compare_by_source() -> None:

@@ -54,6 +54,7 @@ class Net(nn.Module):
         self.b = nn.Linear(8, 8)
         self.act = nn.{act}
         self.heads = {heads}
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
         self.register_buffer("mask", torch.ones(8, 8))
 
     def forward(self, x{args}):
@@ -140,6 +141,59 @@ CHANGED = {
         "y = self.a(x)\ny[:, 0].mul_(2)\nreturn self.b(y)",
         "y = self.a(x)\ny[:, 0].mul(2)\nreturn self.b(y)",
     ),
+}
+
+SAME |= {
+    "full precision": ("return self.b(self.a(x))", "return self.b(self.a(x).float()).type_as(x)"),
+    "dtype of a factory": ("return x + torch.zeros(3)", "return x + torch.zeros(3, dtype=x.dtype)"),
+    "pooling": ("return F.avg_pool1d(self.a(x), 2)", "return F.avg_pool1d(self.a(x), (2,), 2, 0, False)"),
+    "meshgrid": (
+        "i, j = torch.meshgrid(x[0], x[1])\nreturn i + self.a(j)",
+        "i, j = torch.meshgrid(x[0], x[1], indexing='ij')\nreturn i + self.a(j)",
+    ),
+    "permute": (
+        "h = self.a(x).view(2, 3, 4, 5)\nreturn h.transpose(1, 2) @ h.transpose(-1, -2)",
+        "h = self.a(x).view(2, 3, 4, 5)\nreturn h.permute(0, 2, 1, 3) @ h.permute(0, 1, 3, 2)",
+    ),
+    "axes from the end": (
+        "h = self.a(x).view(2, 3, 4)\nreturn h.shape[-1] * h.transpose(0, 1)",
+        "h = self.a(x).view(2, 3, 4)\nreturn h.shape[2] * h.transpose(-3, -2)",
+    ),
+    "expand": (
+        "return torch.cat((self.token.expand(x.shape[0], -1, -1), self.a(x)), 1)",
+        "return torch.cat((self.token.repeat(x.shape[0], 1, 1), self.a(x)), dim=1)",
+    ),
+    "cut to the length of the other": (
+        "x = self.a(x)\nreturn x + self.token",
+        "x = self.a(x)\nreturn x + self.token[:, :x.shape[1]]",
+    ),
+    "layer as a function": (
+        "return self.b(self.a(x))",
+        "return F.linear(F.linear(x, self.a.weight, self.a.bias), weight=self.b.weight, bias=self.b.bias)",
+    ),
+}
+CHANGED |= {
+    "layer without its bias": ("return self.a(x)", "return F.linear(x, self.a.weight)"),
+    "bias of another layer": (
+        "return self.a(x) + self.b(x)",
+        "return F.linear(x, self.a.weight, self.b.bias) + self.b(x)",
+    ),
+    "layer with another weight": ("return self.a(x)", "return F.linear(x, self.a.weight * 2, self.a.bias)"),
+    "repeated along another axis": (
+        "return self.a(x) + self.token.repeat(x.shape[0], 1, 1).sum(0)",
+        "return self.a(x) + self.token.repeat(1, x.shape[0], 1).sum(0)",
+    ),
+    "cut from elsewhere": (
+        "return self.a(x) + self.token[:, :x.shape[1]]",
+        "return self.a(x) + self.token[:, 1:x.shape[1]]",
+    ),
+    "half precision": ("return self.a(x)", "return self.a(x).half()"),
+    "cast to whole numbers": ("return self.a(x)", "return self.a(x).long()"),
+    "meshgrid": (
+        "i, j = torch.meshgrid(x[0], x[1])\nreturn i + self.a(j)",
+        "i, j = torch.meshgrid(x[0], x[1], indexing='xy')\nreturn i + self.a(j)",
+    ),
+    "permute": ("return self.a(x).permute(0, 2, 1)", "return self.a(x).permute(2, 1, 0)"),
 }
 
 

@@ -120,6 +120,10 @@ class _Comparison:
     def own(self, old_path: str, path: str, one: Definition, other: Definition) -> _Own:
         expected = [self.expected(old_path, path, name) for name in one.names]
         actual = [_join(path, name) for name in other.names]
+        if len(expected) == len(actual):
+            olds = [_join(old_path, name) for name in one.names]
+            alike = zip(olds, expected, actual, strict=True)
+            expected = [after if self.unkept(old, name, after) else name for old, name, after in alike]
         traces = one.trace is not None and other.trace is not None and one.label == other.label
         if traces and (one.trace or "")[:TAG] == (other.trace or "")[:TAG]:
             moved = expected != actual
@@ -130,6 +134,16 @@ class _Comparison:
             return _Own(True, False, True, self.by_name(one, other, expected, actual), one.trace == other.trace)
         differs = one.source is not None and other.source is not None and one.source != other.source
         return _Own(differs, False, False, self.by_name(one, other, expected, actual), False)
+
+    def unkept(self, old: str, expected: str, actual: str) -> bool:
+        """Whether both are one buffer that no file holds, whatever its name."""
+        before, after = self.old.buffers.get(old), self.new.buffers.get(actual)
+        if before is None or before != after or expected in self.new.buffers or actual in self.old.buffers:
+            return False
+        one, other = self.old.constants.get(old), self.new.constants.get(actual)
+        if one is None or other is None:
+            return False
+        return (one.value is not None and one.value == other.value) or (one.made is not None and one.made == other.made)
 
     def by_name(
         self, one: Definition, other: Definition, expected: list[str], actual: list[str]

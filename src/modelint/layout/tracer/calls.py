@@ -7,7 +7,9 @@ from typing import Any, Callable
 
 import torch
 
-from .graph import Node
+from . import expansion
+from .graph import SLOT, Node
+from .layers import FUNCTIONAL, stands_for
 from .normal import ALIASES, operation
 from .values import CPU, STATE, Scalar, Sizes, TensorValue, Value
 
@@ -53,6 +55,9 @@ SAME = frozenset(
 DROPOUT = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout drop_path".split()
 )
+
+#: Whose answer depends on the precision.
+DTYPES = frozenset("finfo iinfo result_type promote_types".split())
 
 
 def dtype_text(value: torch.dtype) -> str:
@@ -129,7 +134,10 @@ def perform(run: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if name in CASTS and len(args) == 1 and isinstance(args[0], TensorValue):
         return run.wrap(cast(run.node_of(args[0]), "dtype " + CASTS[name]))
     out = kwargs.pop("out", None) if "out" in kwargs else None
-    node = operation(name, [encoded(run, each) for each in args], {k: encoded(run, v) for k, v in kwargs.items()})
+    named = {key: encoded(run, each) for key, each in kwargs.items()}
+    if name not in DTYPES and full_precision(named.get("dtype")):
+        del named["dtype"]
+    node = operation(name, [encoded(run, each) for each in args], named)
     if inplace and args and isinstance(args[0], Value):
         run.write(args[0], node)
         return args[0]
@@ -140,7 +148,14 @@ def perform(run: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def cast(node: Any, dtype: Any) -> Any:
-    return Node("to", (node, dtype))
+    return node if full_precision(dtype) else Node("to", (node, dtype))
+
+
+def full_precision(dtype: Any) -> bool:
+    """Full precision, or that of another value: the numbers are the same, and half precision where asked for is not."""
+    if isinstance(dtype, Node):
+        return dtype.op == "dtype"
+    return dtype in ("dtype float32", "dtype float64")
 
 
 def results(run: Any, name: str, node: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -327,8 +342,45 @@ def _uniform(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return NotImplemented
 
 
+def _expanding(name: str) -> Callable[..., Any]:
+    """Of a tensor of the model, whose shape is known."""
+
+    def handler(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        value = args[0]
+        own = getattr(value, "own", None)
+        if own is None or _lazy(own) or value.owner is not run or value.node.op != SLOT:
+            return NotImplemented
+        sizes = expansion.sizes(name, tuple(own.shape), args[1:], kwargs)
+        if sizes is None:
+            return NotImplemented
+        made = run.wrap(Node("expand", (("self", value.node), ("size", encoded(run, sizes)))))
+        if name == "expand":
+            made.base = value
+        return made
+
+    return handler
+
+
+def _functional(name: str) -> Callable[..., Any]:
+    """``F.linear(x, self.up.weight, self.up.bias)`` is ``self.up(x)``."""
+
+    def handler(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        value, *rest = args if args else (kwargs.get("input"),)
+        if not isinstance(value, TensorValue):
+            return NotImplemented
+        given = dict(zip(FUNCTIONAL[name], rest), **{key: each for key, each in kwargs.items() if key != "input"})
+        layer = run.layer_of(given.get("weight"))
+        if layer is None or not stands_for(name, layer, given):
+            return NotImplemented
+        return run.module(layer, (value,), {})
+
+    return handler
+
+
 SPECIAL: dict[str, Callable[..., Any]] = {
     "to": _to, "type_as": _type_as, "type": _type, "size": _size, "getitem": _getitem, "setitem": _setitem,
     "clone": _clone, "detach": _detach, "copy_": _copy, "each": _each, "dim": _dim, "ndimension": _dim, "len": _len,
     "select": _select, "is_contiguous": _is_contiguous, "rand": _uniform, "randn": _uniform,
+    "expand": _expanding("expand"), "repeat": _expanding("repeat"),
+    **{name: _functional(name) for name in FUNCTIONAL},
 }  # fmt: skip

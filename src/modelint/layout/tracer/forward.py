@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import linecache
 import random
@@ -78,6 +79,10 @@ class Tracer:
     def asserts(self) -> bool:
         return in_assert()
 
+    def transparent(self, module: Any) -> bool:
+        """No step of its own on the way from a caller to what is called."""
+        return _no_forward(module) or (leaves.is_chain(module) and module is not self.model)
+
     def has_state(self, module: Any) -> bool:
         return id(module) in self.with_state
 
@@ -110,6 +115,8 @@ class Tracer:
         return self._below(module, self.paths.get(id(child)))
 
     def module_called(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if leaves.is_chain(module):
+            return module.forward(*args, **kwargs)
         if self.has_state(module):
             return STATE.run.module(module, args, kwargs)
         if type(module).__module__ == "einops.layers.torch":
@@ -242,11 +249,12 @@ class Tracer:
             for module in self.by_path.values():
                 if not leaves.of_torch(module):
                     for cls in type(module).__mro__:
-                        namespace = getattr(cls.__dict__.get("forward"), "__globals__", None)
+                        forward = cls.__dict__.get("forward")
+                        namespace = getattr(forward and inspect.unwrap(forward), "__globals__", None)
                         if namespace is not None:
                             self.patches.shadow(namespace)
             for module in self.by_path.values():
-                if not self.has_state(module) or leaves.is_leaf(module) or _no_forward(module):
+                if not self.has_state(module) or leaves.is_leaf(module) or self.transparent(module):
                     continue
                 known = self.signatures.of(module)
                 if known not in self.traces and known not in self.failed:
@@ -286,7 +294,7 @@ class Tracer:
             calm, busy, own = leaves.definition(module, self.has_state)
             made.update(label="traced", trace="0" * 8 + calm, train=busy if busy != calm else None, names=own)
             return made
-        if _no_forward(module):
+        if self.transparent(module):
             made["names"] = self.children(module, None)
             return made
         if not leaves.of_torch(module):
@@ -325,7 +333,7 @@ class Tracer:
                     continue
                 if not prefix and wanted is not None and name not in wanted:
                     continue
-                if _no_forward(child):
+                if self.transparent(child):
                     visit(child, prefix + name + ".")
                 else:
                     found.append(prefix + name)

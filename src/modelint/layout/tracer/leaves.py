@@ -47,6 +47,12 @@ def is_leaf(module: Any) -> bool:
     return of_torch(module) and not isinstance(module, CONTAINERS) and "forward" not in module.__dict__
 
 
+def is_chain(module: Any) -> bool:
+    """A Sequential that only calls its entries in order: so may its caller, by loop or by index."""
+    own = type(module).forward is torch.nn.Sequential.forward and "forward" not in module.__dict__
+    return own and not module._forward_hooks and not module._forward_pre_hooks
+
+
 def value_of(value: Any) -> Any:
     """A scalar attribute as JSON has it; NotImplemented: it is none."""
     if value is None or isinstance(value, (bool, int, str)):
@@ -133,3 +139,14 @@ def results(run: Any, module: Any, node: Node, kwargs: dict[str, Any]) -> Any:
     if isinstance(module, torch.nn.MultiheadAttention):
         return part(0), None if kwargs.get("need_weights") is False else part(1)
     return run.wrap(node)
+
+
+def called(run: Any, module: Any, slot: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if type(module) is torch.nn.Embedding and len(inputs) == 1:
+        # Looks up each index by itself: a dimension may as well come after.
+        name, value = inputs[0] if isinstance(inputs[0], tuple) else (None, inputs[0])
+        if isinstance(value, Node) and value.op == "unsqueeze" and dict(value.args).get("dim") == 0:
+            inner = value.args[0][1]
+            inner = Node("call", (slot, inner if name is None else (name, inner)))
+            return run.wrap(Node("unsqueeze", (("self", inner), ("dim", 0))))
+    return results(run, module, Node("call", (slot, *inputs)), kwargs)

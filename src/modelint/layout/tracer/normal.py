@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional
 
+from .algebra import FULL, POWERS, flat, is_number, power
 from .graph import Node
+from .rank import rank
 
 #: What moves or places data, and changes no value.
 PLUMBING = frozenset(
@@ -40,6 +42,9 @@ ALIASES = {
 FLIPPED = {"gt": "lt", "ge": "le"}
 #: Arguments for which one number stands for the same number in each dimension.
 SPATIAL = frozenset("kernel_size stride padding dilation output_size output_padding scale_factor size".split())
+
+#: Defaults that no signature tells.
+USUAL = (("return_indices", False), ("indexing", "ij"), ("indexing", None))
 
 
 class Parameter(NamedTuple):
@@ -141,7 +146,10 @@ def fits(parameters: Sequence[Parameter], args: Sequence[Any], kwargs: dict[str,
                 return None
             if each.is_list and not isinstance(value, tuple) and value is not None:
                 value = (value,)
-            if not isinstance(value, Node) and value == each.default and type(value) is type(each.default):
+            usual = each.default
+            if each.is_list:  # one number stands for all
+                value, usual = (spread(value), spread(usual)) if spread(value) == spread(usual) else (value, usual)
+            if not isinstance(value, Node) and value == usual and type(value) is type(usual):
                 continue
             bound.append((each.name, value))
         elif each.default is MISSING:
@@ -155,7 +163,7 @@ def _gathers(args: Sequence[Any], positional: Sequence[Parameter]) -> bool:
 
 
 def bind(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
-    kwargs = {key: value for key, value in kwargs.items() if key not in PLUMBING}
+    kwargs = {key: value for key, value in kwargs.items() if key not in PLUMBING and (key, value) not in USUAL}
     python = functional(name)
     if python is not None:
         bound = fits(python, args, {("input" if key == "self" else key): value for key, value in kwargs.items()})
@@ -173,50 +181,6 @@ def bind(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
     return [(str(index), value) for index, value in enumerate(args)] + sorted(kwargs.items())
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def flat(op: str, operands: Sequence[Any]) -> Any:
-    """Sums and products without brackets, their constants gathered into one."""
-    items: list[Any] = []
-    total: Any = 0 if op == "add" else 1
-    for each in operands:
-        inner = each.args if isinstance(each, Node) and each.op == op else (each,)
-        for one in inner:
-            if is_number(one):
-                total = total + one if op == "add" else total * one
-            else:
-                items.append(one)
-    if op == "mul" and len(items) == 2 and _same(items[0], items[1]):
-        items = [power(items[0], 2)]
-    if total != (0 if op == "add" else 1) or not items:
-        if not items:
-            return total
-        items.append(total)
-    return items[0] if len(items) == 1 else Node(op, tuple(items))
-
-
-def _same(one: Any, other: Any) -> bool:
-    return isinstance(one, Node) and isinstance(other, Node) and one.anon == other.anon and one.strict == other.strict
-
-
-def power(base: Any, exponent: Any) -> Any:
-    if is_number(base) and is_number(exponent):
-        try:
-            return base**exponent
-        except (ArithmeticError, ValueError):
-            return Node("pow", (base, exponent))
-    if isinstance(base, Node) and base.op == "pow" and is_number(exponent) and base.args[1] in (0.5, -0.5, -1):
-        return power(base.args[0], base.args[1] * exponent)
-    if exponent == 1 and is_number(exponent):
-        return base
-    return Node("pow", (base, exponent))
-
-
-POWERS = {"square": 2, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1}
-
-
 def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The node, or constant, that stands for calling ``name``."""
     name = ALIASES.get(name, name)
@@ -224,6 +188,8 @@ def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return item(args[0], args[1])
     if name == "einsum":
         return einsum(args)
+    if name == "meshgrid" and not (len(args) == 1 and isinstance(args[0], tuple)):
+        args = (tuple(args),)
     if name in EINOPS and len(args) > 1 and isinstance(args[1], str):
         return einops(name, args, kwargs)
     if name.startswith("r") and name[1:] in ("sub", "truediv", "pow", "matmul", "floordiv", "mod", "add", "mul"):
@@ -253,7 +219,31 @@ def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             return power(one, POWERS[name])
         if name == "neg":
             return flat("mul", (one, -1))
+    if name == "permute" and len(bound) == 2:
+        return permuted(values["self"], bound[1])
     return Node(name, tuple(special(name, bound)))
+
+
+def permuted(base: Any, dims: tuple[str, Any]) -> Any:
+    """Two dimensions that changed places are ``transpose``."""
+    count = len(dims[1]) if isinstance(dims[1], tuple) else 0
+    if not count or not all(is_number(each) and -count <= each < count for each in dims[1]):
+        return Node("permute", (("self", base), dims))
+    places = tuple(each % count for each in dims[1])
+    moved = [index for index, each in enumerate(places) if index != each]
+    if not moved:
+        return base
+    if len(moved) == 2:
+        return transposed(base, moved[0], moved[1])
+    return Node("permute", (("self", base), (dims[0], places)))
+
+
+def transposed(base: Any, one: int, other: int) -> Node:
+    """Dimensions are counted from the front where their number is known."""
+    count = rank(base)
+    if count is not None and -count <= min(one, other) and max(one, other) < count:
+        one, other = one % count, other % count
+    return Node("transpose", (("self", base), ("dims", tuple(sorted((one, other))))))
 
 
 def _arithmetic(value: Any) -> bool:
@@ -263,26 +253,26 @@ def _arithmetic(value: Any) -> bool:
 def special(name: str, bound: Bound) -> Bound:
     values = dict(bound)
     if name == "transpose" and len(bound) == 3 and all(is_number(value) for _, value in bound[1:]):
-        dims = [value for _, value in bound[1:]]
-        if (dims[0] < 0) == (dims[1] < 0):
-            return [bound[0], ("dims", tuple(sorted(dims)))]
-    if "pool" in name and "stride" in values and _spread(values["stride"]) == _spread(values.get("kernel_size")):
+        dims = transposed(bound[0][1], *(value for _, value in bound[1:])).args[1]
+        if (dims[1][0] < 0) == (dims[1][1] < 0):
+            return [bound[0], dims]
+    if "pool" in name and "stride" in values and spread(values["stride"]) == spread(values.get("kernel_size")):
         bound = [each for each in bound if each[0] != "stride"]
-    return [(key, _spread(value) if key in SPATIAL and "reshape" not in name else value) for key, value in bound]
+    return [(key, spread(value) if key in SPATIAL and "reshape" not in name else value) for key, value in bound]
 
 
-def _spread(value: Any) -> Any:
+def spread(value: Any) -> Any:
     if isinstance(value, tuple) and value and is_number(value[0]) and all(each == value[0] for each in value):
         return value[0]
     return value
 
 
-FULL = ("slice", None, None, None)
-
-
 def item(base: Any, index: Any) -> Any:
     if isinstance(base, tuple) and isinstance(index, int):
         return base[index]
+    if isinstance(base, Node) and base.op == "shape" and type(index) is int and index < 0:
+        count = rank(base.args[0])
+        index = index if count is None or count < -index else index + count
     parts = list(index) if isinstance(index, tuple) and index[:1] != ("slice",) else [index]
     if "..." not in parts:
         while len(parts) > 1 and parts[-1] == FULL:
@@ -333,8 +323,7 @@ def einsum(args: Sequence[Any]) -> Any:
             if rest == inner + right[-1:] and right == batch + rows + right[-1:] and len({*rest, rows}) == 3:
                 return Node("matmul", (operands[0], operands[1]))
             if rest == right[-1:] + inner and right == batch + rows + right[-1:] and len({*rest, rows}) == 3:
-                turned = Node("transpose", (("self", operands[1]), ("dims", (-2, -1))))
-                return Node("matmul", (operands[0], turned))
+                return Node("matmul", (operands[0], transposed(operands[1], -2, -1)))
     names: dict[str, str] = {}
     return Node("einsum", (letters(left + "->" + right, names), *operands))
 

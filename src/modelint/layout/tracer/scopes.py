@@ -101,6 +101,16 @@ class Path:
     def tensor_node(self, tensor: torch.Tensor) -> Node:
         return self.tensor(tensor).node  # type: ignore[no-any-return]
 
+    def layer_of(self, weight: Any) -> Any:
+        """The module whose weight this is, as long as nothing wrote to it."""
+        own = getattr(weight, "own", None)
+        if own is None or weight.owner is not self or weight.node.op != SLOT:
+            return None
+        tracer = self.scope.tracer
+        holders = [tracer.by_path[path.rpartition(".")[0]] for path in tracer.tensors.get(id(own), ())]
+        alone = bool(holders) and all(each is holders[0] for each in holders)
+        return holders[0] if alone and holders[0] is not self.scope.module else None
+
     def constant(self, tensor: torch.Tensor) -> Node:
         parts: list[Any] = [str(tensor.dtype), tuple(tensor.shape)]
         if tensor.device.type == "cpu" and tensor.numel() <= 4096 and tensor.layout is torch.strided:
@@ -155,7 +165,7 @@ class Path:
         slot = self.module_node(module)
         if leaf_modules.is_leaf(module):
             inputs = tuple(_argument(self, each) for each in arguments)
-            return leaf_modules.results(self, module, Node("call", (slot, *inputs)), kwargs)
+            return leaf_modules.called(self, module, slot, inputs, kwargs)
         key, traced = tracer.trace(module, args, kwargs, arguments)
         self.called[key] = None
         if traced.error is not None and traced.node is None and explicit_raise(traced.error):
