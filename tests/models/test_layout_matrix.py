@@ -22,10 +22,6 @@ pytestmark = pytest.mark.slow
 #: What the comparison does not see, or takes for a change, today. Strict: who mends one takes it off this list.
 KNOWN = frozenset(
     (
-        "buffers/constant_attribute",
-        "constructor/forward_hook",
-        "keys/weight_norm_modernised",
-        "refactors/buffer_made_otherwise",
         "refactors/buffer_renamed",
         "refactors/chunk_to_split",
         "refactors/functional_norm",
@@ -38,7 +34,6 @@ KNOWN = frozenset(
         "refactors/sequential_indexed",
         "refactors/sequential_iterated",
         "refactors/shape_unpacking",
-        "training/padding_index",
     )
 )
 SNAPSHOT = Path(__file__).with_name("matrix.txt")

@@ -322,6 +322,23 @@ def _is_contiguous(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     return True
 
 
+def _embedding(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The row of the padding, like what is said of gradients, is another one in training only."""
+    given = dict(zip(("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"), args))
+    given.update(kwargs)
+    inputs = [encoded(run, given.pop(name, None)) for name in ("input", "weight")]
+    if given.get("max_norm") is None:
+        given.pop("norm_type", None)
+    gradients = {name: given.pop(name, None) for name in ("padding_idx", "scale_grad_by_freq", "sparse")}
+    gradients = {name: each for name, each in gradients.items() if each is not None and each is not False}
+    if gradients:
+        run.trains()
+    if STATE.training:
+        given.update(gradients)
+    named = {name: encoded(run, each) for name, each in given.items() if each is not None}
+    return run.wrap(operation("embedding", inputs, named))
+
+
 def _uniform(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     run.trains()
     return NotImplemented
@@ -330,5 +347,5 @@ def _uniform(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 SPECIAL: dict[str, Callable[..., Any]] = {
     "to": _to, "type_as": _type_as, "type": _type, "size": _size, "getitem": _getitem, "setitem": _setitem,
     "clone": _clone, "detach": _detach, "copy_": _copy, "each": _each, "dim": _dim, "ndimension": _dim, "len": _len,
-    "select": _select, "is_contiguous": _is_contiguous, "rand": _uniform, "randn": _uniform,
+    "select": _select, "embedding": _embedding, "is_contiguous": _is_contiguous, "rand": _uniform, "randn": _uniform,
 }  # fmt: skip
