@@ -7,6 +7,7 @@ from pairs import PAIRS, Pair
 from truth import judge, record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_numbers_agree_with_the_header(pair: Pair) -> None:
     old, new = pair.load("old"), pair.load("new")
