@@ -41,6 +41,16 @@ def sinusoid_otherwise() -> Any:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
+def rotary() -> Any:
+    angles = torch.outer(torch.arange(64.0), 10000.0 ** (-torch.arange(0, 16, 2).float() / 16))
+    return torch.cat((angles.sin(), angles.cos()), 1)
+
+
+def rotary_otherwise() -> Any:
+    angles = torch.arange(64.0)[:, None] * torch.exp(-math.log(10000.0) * torch.arange(0, 16, 2).float() / 16)
+    return torch.cat((torch.sin(angles), torch.cos(angles)), dim=-1)
+
+
 def filled() -> Any:
     table = torch.empty(2, 3)
     table.data.copy_(torch.arange(6.0).view(2, 3))
@@ -68,8 +78,18 @@ def test_with_and_without_values(name):
     assert meta == cpu
 
 
-def test_another_spelling_of_the_same_values():
-    one, other = digests(sinusoid), digests(sinusoid_otherwise)
+@pytest.mark.parametrize(
+    ("make", "again"),
+    [
+        (sinusoid, sinusoid_otherwise),
+        (rotary, rotary_otherwise),
+        (lambda: torch.cos(torch.arange(4.0) * (math.pi / 2)), lambda: torch.tensor([1.0, 0.0, -1.0, 0.0])),
+        (lambda: torch.arange(6.0) * 0.1, lambda: torch.arange(6) / 10),
+    ],
+)
+@pytest.mark.parametrize("mode", [MetaMaking, CpuMaking])
+def test_another_spelling_of_the_same_values(make, again, mode):
+    one, other = digests(make), digests(again, mode)
     assert one is not None and other is not None
     assert one[0] != other[0] and one[1] == other[1]
 

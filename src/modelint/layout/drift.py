@@ -173,7 +173,7 @@ class _Facts:
 
 
 def _differ(one: Constant, other: Constant | None) -> bool:
-    """Made alike is alike: rounded values may flip on another machine. Else values decide, where both sides saw them."""
+    """Made alike is alike: rounded values may flip on another machine. Else values decide where both have them."""
     if other is None or (one.made is not None and one.made == other.made):
         return False
     if one.value is not None and other.value is not None:

@@ -337,6 +337,26 @@ def _is_contiguous(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     return True
 
 
+def _embedding(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The row of the padding, like what is said of gradients, is another one in training only."""
+    layered = _functional("embedding")(run, args, kwargs)
+    if layered is not NotImplemented:
+        return layered
+    given = dict(zip(("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"), args))
+    given.update(kwargs)
+    inputs = [encoded(run, given.pop(name, None)) for name in ("input", "weight")]
+    if given.get("max_norm") is None:
+        given.pop("norm_type", None)
+    gradients = {name: given.pop(name, None) for name in ("padding_idx", "scale_grad_by_freq", "sparse")}
+    gradients = {name: each for name, each in gradients.items() if each is not None and each is not False}
+    if gradients:
+        run.trains()
+    if STATE.training:
+        given.update(gradients)
+    named = {name: encoded(run, each) for name, each in given.items() if each is not None}
+    return run.wrap(operation("embedding", inputs, named))
+
+
 def _uniform(run: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     run.trains()
     return NotImplemented
@@ -382,5 +402,5 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "clone": _clone, "detach": _detach, "copy_": _copy, "each": _each, "dim": _dim, "ndimension": _dim, "len": _len,
     "select": _select, "is_contiguous": _is_contiguous, "rand": _uniform, "randn": _uniform,
     "expand": _expanding("expand"), "repeat": _expanding("repeat"),
-    **{name: _functional(name) for name in FUNCTIONAL},
+    **{name: _functional(name) for name in FUNCTIONAL}, "embedding": _embedding,
 }  # fmt: skip

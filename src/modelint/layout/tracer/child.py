@@ -93,7 +93,7 @@ class _Child:
         state = record.state_of(built.model)
         layout = record.tables(built.model, state)
         layout["constants"] = built.making.constants(built.model)
-        described = describe(built.model)
+        described = describe(built.model, built.making.digest)
         layout["modules"], layout["definitions"] = described.modules, described.definitions
         loader = loads.Loader(built.model, state, lambda: builder.build(self._on_rung).model, self._memory)
         refused = loader.round_trip(layout)

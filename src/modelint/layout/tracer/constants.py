@@ -51,6 +51,7 @@ class Making:
         #: By what they share their memory with: ids of tensors, some of them gone.
         self._sharing: dict[int, list[int]] = {}
         self._random = _random_states()
+        self._budget = [_BUDGET]
 
     def of(self, tensor: torch.Tensor) -> Recipe | None:
         seen = self._seen.get(id(tensor))
@@ -58,9 +59,8 @@ class Making:
 
     def constants(self, model: nn.Module) -> dict[str, dict[str, str | None]]:
         """By name, of the buffers of the model; those of torch's own modules are what they always are."""
-        data = _random_states() == self._random  # else what was handed to torch may have been random
+        data = self._data_known()
         found: dict[str, dict[str, str | None]] = {}
-        budget = [_BUDGET]
         for path, module in model.named_modules(remove_duplicate=False):
             if type(module).__module__.startswith("torch.nn."):
                 continue
@@ -68,9 +68,22 @@ class Making:
                 recipe = self.of(buffer) if buffer is not None else None
                 if recipe is None or buffer is None or recipe.is_empty or (recipe.has_data and not data):
                     continue
-                value = recipe.value_digest(budget) if buffer.is_meta else recipe.digest_of(buffer)
-                found[f"{path}.{name}" if path else name] = {"made": recipe.made, "value": value}
+                found[f"{path}.{name}" if path else name] = {"made": recipe.made, "value": self._value(recipe, buffer)}
         return dict(sorted(found.items()))
+
+    def digest(self, tensor: torch.Tensor) -> str | None:
+        """Of the values of a tensor that is no buffer, or of how it was made."""
+        recipe = self.of(tensor)
+        if recipe is None or recipe.is_empty or (recipe.has_data and not self._data_known()):
+            return None
+        return self._value(recipe, tensor) or recipe.made
+
+    def _data_known(self) -> bool:
+        """Else what was handed to torch may have been random."""
+        return _random_states() == self._random
+
+    def _value(self, recipe: Recipe, tensor: torch.Tensor) -> str | None:
+        return recipe.value_digest(self._budget) or (None if tensor.is_meta else recipe.digest_of(tensor))
 
     def see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         name = getattr(func, "__name__", "")

@@ -5,26 +5,30 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import linecache
 import random
-import re
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 import torch
 
 from . import leaves, source
-from .graph import Node, digest, finish
+from .graph import digest, finish
+from .hooks import source_of, with_hooks
 from .patches import Counts, Patches, explicit_raise, in_assert, user_frame
 from .scopes import OutOfTime, Path, Scope, Traced, combined, now
 from .signature import Signatures
-from .structure import bound, shape, signature
-from .values import STATE, TensorValue, Untraceable
+from .starts import alone
+from .state import Snapshot
+from .structure import shape
+from .values import STATE
 
 #: Seconds. Past them a module, or all that are left of a model, are known by their source alone.
 MODULE_TIME = 2.0
 MODEL_TIME = 30.0
-MOST_ATTEMPTS = 10
 UNKNOWN = "0" * 16
+
+
+#: What is known of the values of a tensor from the construction of the model.
+Made = Callable[[torch.Tensor], Optional[str]]
 
 
 class Description(NamedTuple):
@@ -33,8 +37,10 @@ class Description(NamedTuple):
 
 
 class Tracer:
-    def __init__(self, model: torch.nn.Module, counted: set[str] | None = None) -> None:
+    def __init__(self, model: torch.nn.Module, made: Made | None = None, counted: set[str] | None = None) -> None:
         self.model = model
+        self._made = made
+        self._constants: dict[int, tuple[torch.Tensor, str | None]] = {}
         self.paths: dict[int, list[str]] = {}
         self.by_path: dict[str, Any] = {}
         for path, module in model.named_modules(remove_duplicate=False):
@@ -121,7 +127,7 @@ class Tracer:
             return STATE.run.module(module, args, kwargs)
         if type(module).__module__ == "einops.layers.torch":
             return _einops_layer(module, *args)
-        return module.forward(*args, **kwargs)
+        return with_hooks(module, module.forward, args, kwargs)
 
     def learn(self, scope: Scope, path: Path, error: BaseException) -> bool:
         """Whether another run of the same branches can come further."""
@@ -170,6 +176,13 @@ class Tracer:
         self.how[key] = (module, args, kwargs, arguments)
         return key, found
 
+    def constant(self, tensor: torch.Tensor) -> str | None:
+        """A digest of the values of a tensor that is no key and no buffer, or of how they were made."""
+        known = self._constants.get(id(tensor))
+        if known is None:
+            known = self._constants[id(tensor)] = (tensor, self._made(tensor) if self._made is not None else None)
+        return known[1]
+
     def count(self, key: Any) -> None:
         """A call that a traced forward makes, and those that it makes in turn."""
         stack = [key]
@@ -187,59 +200,11 @@ class Tracer:
                 finally:
                     STATE.training = False
 
-    # Starting points.
-
-    def alone(self, module: Any) -> None:
-        """A module that nothing calls, or whose caller could not be traced, called as its signature suggests."""
-        known = self.signatures.of(module)
-        forward = module.forward
-        described = signature(forward)
-        parameters = list(described.parameters.values()) if described is not None else []
-        positional = [each for each in parameters if each.kind in (0, 1)]
-        keywords = [each for each in parameters if each.kind == 3]
-        required = sum(each.default is each.empty for each in positional)
-        if not positional and any(each.kind == 2 for each in parameters):
-            required = 1
-        optional = [each.name for each in (*positional[required:], *keywords) if each.default is None]
-        given = [each.name for each in keywords if each.default is each.empty]
-        for _ in range(MOST_ATTEMPTS):
-            error = self.attempt(module, required, given)
-            if error is None:
-                break
-            # What it asks for: named in the message, or in the line that failed for want of it.
-            words = set(re.findall(r"\w+", _line(error) + " " + str(error)))
-            left = [name for name in optional if name not in given and _may_be_tensor(name)]
-            wanted = [name for name in left if name in words]
-            if any(name in words for name in given):
-                wanted = [name for name in left if name.startswith("decoder_")] or wanted
-            wanted = wanted or left
-            if not wanted or isinstance(error, OutOfTime):
-                self.failed.add(known)
-                return
-            given = [*given, wanted[0]]
-        else:
-            self.failed.add(known)
-            return
-        more = [name for name in optional if name not in given and _may_be_tensor(name)][:8]
-        if more and self.ticks < 40_000 and self.attempt(module, required, [*given, *more]) is not None:
-            for name in more[:4]:
-                self.attempt(module, required, [*given, name])
-
-    def attempt(self, module: Any, count: int, names: list[str]) -> BaseException | None:
-        """Traces the call with the first ``count`` arguments, and those named; None: that went well."""
-        outer = Path(Scope(self, module), ())
-        args = tuple(TensorValue(Node("argument", (index,)), outer) for index in range(count))
-        kwargs = {name: TensorValue(Node("argument", (name,)), outer) for name in names}
-        key, traced = self.trace(module, args, kwargs, bound(module.forward, args, kwargs))
-        if traced.node is None:
-            return traced.error or Untraceable()
-        self.count(key)
-        return None
-
     def run(self) -> None:
         self.patches = Patches(self, self.signatures.left_out)
         generators = (random.getstate(), torch.get_rng_state())
         gradients = torch.is_grad_enabled()
+        whole = Snapshot(self.model, list(self.by_path.values()))
         # Caches of transformers are for generation: they make each layer another one, and compute nothing.
         configs = {id(each): each for each in (m.__dict__.get("config") for m in self.by_path.values())}.values()
         caching = [each for each in configs if getattr(each, "__dict__", {}).get("use_cache") is True]
@@ -258,13 +223,17 @@ class Tracer:
                     continue
                 known = self.signatures.of(module)
                 if known not in self.traces and known not in self.failed:
-                    self.alone(module)
-        except OutOfTime:
+                    try:
+                        alone(self, module)
+                    except Exception:  # what some code does even to the tracer: its source is left
+                        self.failed.add(known)
+        except OutOfTime:  # what is left has its source
             pass
         finally:
             STATE.run = None
             STATE.training = False
             self.patches.restore()
+            whole.restore()
             torch.set_grad_enabled(gradients)
             random.setstate(generators[0])
             torch.set_rng_state(generators[1])
@@ -302,6 +271,7 @@ class Tracer:
         calls = list(self.traces.get(self.signatures.of(module), {}).values())
         traced = [each for each in calls if each.node is not None]
         if not traced:
+            made["source"] = (made["source"] or "") + source_of(module) or None
             made.update(label="source", names=self.children(module, source.mentioned(cls, module.forward)))
             return made
         names: list[str] = []
@@ -344,19 +314,6 @@ class Tracer:
         return found
 
 
-def _line(error: BaseException) -> str:
-    """The line of the forward in which it was raised."""
-    trace = user_frame(error)
-    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ""
-
-
-def _may_be_tensor(name: str) -> bool:
-    """Flags and caches default to None as well as masks do."""
-    return not name.startswith(("output_", "return_", "use_", "is_")) and not any(
-        word in name for word in ("past", "cache", "kwargs", "config", "generator", "callback", "dtype", "device")
-    )
-
-
 def _no_forward(module: Any) -> bool:
     return isinstance(module, leaves.CONTAINERS[1:]) or (
         getattr(type(module).forward, "__name__", "") == "_forward_unimplemented"
@@ -376,24 +333,42 @@ def identity(definition: dict[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def describe(model: torch.nn.Module) -> Description:
+def _definition(tracer: Tracer, module: Any) -> dict[str, Any]:
+    try:
+        return tracer.definition(module)
+    except Exception:  # one module that answers no question must not cost the others theirs
+        cls = type(module)
+        state = tracer.has_state(module)
+        return {
+            "class": leaves.public_class(cls),
+            "version": None,
+            "attributes": {},
+            "label": "source" if state else "none",
+            "trace": None,
+            "train": None,
+            "names": tracer.children(module, None) if state else [],
+            "source": source.class_digest(cls, cls.forward) if state and not leaves.of_torch(module) else None,
+        }
+
+
+def describe(model: torch.nn.Module, made: Made | None = None) -> Description:
     """What every module of ``model`` computes. The model is left as it was."""
     counted: set[str] = set()
-    tracer = Tracer(model)
+    tracer = Tracer(model, made)
     while True:
         try:
             tracer.run()
             break
         except Counts as found:
             counted.add(found.name)
-            tracer = Tracer(model, counted)
+            tracer = Tracer(model, made, counted)
     modules: dict[str, str] = {}
     definitions: dict[str, dict[str, Any]] = {}
     known: dict[bytes, str] = {}
     for path, module in tracer.by_path.items():
         key = tracer.signatures.of(module)
         if key not in known:
-            definition = tracer.definition(module)
+            definition = _definition(tracer, module)
             known[key] = identity(definition)
             definitions[known[key]] = definition
         modules[path] = known[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn.utils.weight_norm import WeightNorm
 
 from .graph import Node, digest, encode
 
@@ -20,7 +21,8 @@ SHAPES = frozenset(
     "in_features out_features in1_features in2_features in_channels out_channels num_embeddings embedding_dim "
     "num_features num_channels input_size hidden_size embed_dim kdim vdim head_dim d_model normalized_shape".split()
 )
-#: What counts in training only.
+#: What counts in training only; the padding of an EmbeddingBag is left out of its sums, that of an Embedding is read
+#: like any other row.
 TRAINING = frozenset("momentum dropout scale_grad_by_freq sparse p inplace num_batches_tracked".split())
 #: Not of the computation, or not in every version.
 IGNORED = frozenset(
@@ -81,18 +83,33 @@ def attributes(module: Any) -> dict[str, Any]:
 
 
 def hooks(module: Any) -> list[str]:
-    """Old-style weight_norm and spectral_norm make the weight in a hook."""
-    found = []
+    """Old-style weight_norm and spectral_norm make the weight in a hook, those of today in a parametrization."""
+    found = [f"WeightNorm {name!r} {dim!r}" for name, dim in _weight_norms(module).items()]
     for each in getattr(module, "_forward_pre_hooks", {}).values():
-        if (type(each).__module__ or "").startswith("torch."):
+        if type(each) is WeightNorm:
+            found.append(f"WeightNorm {each.name!r} {each.dim!r}")
+        elif (type(each).__module__ or "").startswith("torch."):
             numbers = {key: value_of(value) for key, value in vars(each).items()}
             known = sorted((key, value) for key, value in numbers.items() if value is not NotImplemented)
             found.append(f"{type(each).__name__} {known!r}")
     return found
 
 
+def _weight_norms(module: Any) -> dict[str, int]:
+    """Names of tensors and the dimension that is left, where the module has no other parametrizations than these."""
+    lists: Any = module._modules.get("parametrizations")
+    items: Any = lists.items() if type(lists) is torch.nn.ModuleDict else ()
+    found: dict[str, int] = {}
+    for name, each in items:
+        if len(each) != 1 or type(each[0]).__name__ != "_WeightNorm":
+            return {}
+        found[name] = each[0].dim
+    return found
+
+
 def operation_name(module: Any) -> str:
-    return str(getattr(module, "original_name", None) or type(module).__name__)
+    cls = type(module).__mro__[1] if _weight_norms(module) else type(module)
+    return str(getattr(module, "original_name", None) or cls.__name__)
 
 
 def encoded(values: dict[str, Any], wanted: Any) -> tuple[Any, ...]:
@@ -121,9 +138,16 @@ def definition(module: Any, has_state: Any) -> tuple[str, str, list[str]]:
             if not any("dropout" in kind.lower() for kind, _ in described):
                 inner.append((name, *((kind, encoded(known, lambda _: True)) for kind, known in described)))
             inner_training.append((name, *((kind, encoded(known, lambda _: True)) for kind, known in described)))
-    names.sort()
-    base = ("torch", operation_name(module), tuple(hooks(module)), tuple(names))
-    calm = encode((*base, encoded(values, lambda name: name not in TRAINING), tuple(inner)))
+    roles = {name: name for name in names}
+    for name in _weight_norms(module):
+        # Magnitude and direction: one operation with old-style weight_norm, whose keys torch itself renames.
+        roles.pop("parametrizations", None)
+        roles[f"{name}_g"] = f"parametrizations.{name}.original0"
+        roles[f"{name}_v"] = f"parametrizations.{name}.original1"
+    names = [roles[role] for role in sorted(roles)]
+    base = ("torch", operation_name(module), tuple(hooks(module)), tuple(sorted(roles)))
+    quiet = TRAINING | {"padding_idx"} if isinstance(module, torch.nn.Embedding) else TRAINING
+    calm = encode((*base, encoded(values, lambda name: name not in quiet), tuple(inner)))
     busy = encode((*base, encoded(values, lambda name: True), tuple(inner_training)))
     return digest(calm).hex(), digest(busy).hex(), names
 

@@ -217,7 +217,8 @@ class Patches:
         self.shadowed: dict[int, Any] = {}
         self.table = replaced()
         module = torch.nn.Module
-        original_getattr, original_call = module.__getattr__, module.__call__
+        original_getattr, original_setattr = module.__getattr__, module.__setattr__
+        original_call = module.__call__
 
         def module_getattr(self: Any, name: str) -> Any:
             value = original_getattr(self, name)
@@ -229,6 +230,11 @@ class Patches:
             if STATE.run is None:
                 return original_call(self, *args, **kwargs)
             return tracer.module_called(self, args, kwargs)
+
+        def module_setattr(self: Any, name: str, value: Any) -> None:
+            if STATE.run is not None:
+                STATE.run.touch(self)
+            original_setattr(self, name, value)
 
         def get_training(self: Any) -> bool:
             if STATE.run is None:
@@ -244,6 +250,7 @@ class Patches:
             if not hasattr(cls, name):
                 self.set(cls, name, _guarded(name))
         self.set(module, "__getattr__", module_getattr)
+        self.set(module, "__setattr__", module_setattr)
         self.set(module, "__call__", module_call)
         self.set(module, "training", property(get_training, set_training))
         self.set(torch.nn.ModuleList, "__getitem__", _choose(torch.nn.ModuleList.__getitem__))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -11,8 +12,14 @@ import torch
 
 #: Tensors of more elements are not computed for their digest.
 _LARGE = 1 << 22
+#: What is left where terms cancel, beside values near 1.
+_NOISE = 1e-11
 _PLAIN = (int, float, bool, complex, str, type(None), torch.dtype, torch.memory_format, torch.layout, type(Ellipsis))
 _EMPTY = ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted")
+
+
+#: What is computed with twice the digits: the same values computed in another way then agree in those that count.
+_WIDER = {torch.float32: torch.float64, torch.complex64: torch.complex128}
 
 
 class Unknown(Exception):
@@ -79,7 +86,7 @@ class Recipe:
             return None
         budget[0] -= sum(each.numel for each in order)
         try:
-            with torch.no_grad(), torch.device("cpu"):
+            with torch.no_grad(), torch.device("cpu"), _double_by_default():
                 for each in order:
                     values[id(each)] = each._again(values)
             result = values[id(self)]
@@ -92,7 +99,7 @@ class Recipe:
         if value.numel() > _LARGE or value.is_meta:
             return None
         try:
-            return _rounded(value.detach())
+            return _rounded(value.detach(), self.dtype)
         except (RuntimeError, TypeError, NotImplementedError):
             return None
 
@@ -132,10 +139,10 @@ class Recipe:
     def _again(self, values: dict[int, Any]) -> Any:
         args, kwargs = _thawed(self.args, values), _thawed(self.kwargs, values)
         if not self.in_place:
-            made = self._func(*args, **kwargs)
+            made = torch.Tensor.double(*args) if self.name == "float" else self._func(*args, **kwargs)
             return _marked(made) if self.is_empty else made
         before, *rest = args
-        target = torch.empty(self.shape, dtype=self.dtype) if before is None else before.clone()
+        target = torch.empty(self.shape, dtype=_WIDER.get(self.dtype, self.dtype)) if before is None else before.clone()
         if "tensor" in kwargs:
             kwargs["tensor"] = target
             self._func(**kwargs)
@@ -161,7 +168,17 @@ def _thawed(value: Any, values: dict[int, Any]) -> Any:
         return {key: _thawed(each, values) for key, each in value.items()}
     if isinstance(value, slice):
         return slice(_thawed(value.start, values), _thawed(value.stop, values), _thawed(value.step, values))
-    return value
+    return _WIDER.get(value, value) if isinstance(value, torch.dtype) else value
+
+
+@contextlib.contextmanager
+def _double_by_default() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _text(value: Any) -> str:
@@ -174,7 +191,7 @@ def _text(value: Any) -> str:
     if isinstance(value, slice):
         return f"{_text(value.start)}:{_text(value.stop)}:{_text(value.step)}"
     if type(value).__module__ == "numpy":
-        return f"numpy {value.dtype} {value.shape} {_rounded(torch.as_tensor(value))}"
+        return f"numpy {value.dtype} {value.shape} {_rounded(torch.as_tensor(value), value.dtype)}"
     return repr(value)
 
 
@@ -183,13 +200,16 @@ def _marked(made: torch.Tensor) -> torch.Tensor:
     return made.fill_(float("nan")) if made.is_floating_point() or made.is_complex() else made.fill_(1)
 
 
-def _rounded(value: torch.Tensor) -> str:
-    digest = blake2b(f"{value.dtype} {tuple(value.shape)}".encode("ascii"), digest_size=8)
+def _rounded(value: torch.Tensor, dtype: Any) -> str:
+    digest = blake2b(f"{dtype} {tuple(value.shape)}".encode("ascii"), digest_size=8)
     if value.is_complex():
         value = torch.view_as_real(value)
     if value.is_floating_point():
         value = value.double()
-        known = torch.isfinite(value) & (value != 0)
+        known = torch.isfinite(value)
+        largest = float(torch.where(known, value.abs(), 0.0).max()) if value.numel() else 0.0
+        known &= value.abs() > _NOISE * min(largest, 1.0)
+        value = torch.where(known | ~torch.isfinite(value), value, 0.0)
         size = torch.where(known, value.abs(), 1.0).log10().floor()
         digits = torch.where(known, (value * 10 ** (5 - size)).round(), 0.0).to(torch.int64)
         marks = torch.where(known, size, torch.nan_to_num(value, nan=1000.0, posinf=2000.0, neginf=3000.0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +12,7 @@ import torch
 from . import leaves as leaf_modules
 from .calls import perform
 from .graph import SLOT, Node, digest, encode
+from .hooks import with_hooks
 from .patches import explicit_raise
 from .state import Snapshot
 from .structure import bound, leaves, output, rebuild, shape
@@ -59,6 +62,8 @@ class Path:
         self.foreign: dict[int, Node] = {}
         self.captured: list[Any] = []
         self.called: dict[Any, None] = {}
+        #: Modules as they were before this run wrote to them.
+        self.touched: dict[int, Snapshot] = {}
         self.starred = 0
 
     # What calls.py asks for.
@@ -111,9 +116,23 @@ class Path:
         alone = bool(holders) and all(each is holders[0] for each in holders)
         return holders[0] if alone and holders[0] is not self.scope.module else None
 
+    def own_constants(self, modules: Iterable[Any]) -> None:
+        """Tensors that modules keep beside their buffers: what is done to them counts as well."""
+        for module in modules:
+            for name, value in list(module.__dict__.items()):
+                if type(value) is torch.Tensor and (value.is_meta or value.dim()):
+                    module.__dict__[name] = self.tensor(value)
+
+    def touch(self, module: Any) -> None:
+        if id(module) not in self.touched:
+            self.touched[id(module)] = Snapshot(module, [])
+
     def constant(self, tensor: torch.Tensor) -> Node:
         parts: list[Any] = [str(tensor.dtype), tuple(tensor.shape)]
-        if tensor.device.type == "cpu" and tensor.numel() <= 4096 and tensor.layout is torch.strided:
+        known = self.scope.tracer.constant(tensor)
+        if known is not None:
+            parts.append(known)
+        elif tensor.device.type == "cpu" and tensor.numel() <= 4096 and tensor.layout is torch.strided:
             parts.append(tuple(tensor.detach().reshape(-1).tolist()))
         return Node("constant", tuple(parts))
 
@@ -161,11 +180,10 @@ class Path:
 
     def module(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tracer = self.scope.tracer
+        if leaf_modules.is_leaf(module):
+            return with_hooks(module, partial(self.leaf, module), args, kwargs)
         arguments = bound(module.forward, args, kwargs)
         slot = self.module_node(module)
-        if leaf_modules.is_leaf(module):
-            inputs = tuple(_argument(self, each) for each in arguments)
-            return leaf_modules.called(self, module, slot, inputs, kwargs)
         key, traced = tracer.trace(module, args, kwargs, arguments)
         self.called[key] = None
         if traced.error is not None and traced.node is None and explicit_raise(traced.error):
@@ -185,6 +203,10 @@ class Path:
             value.vague = True
             return value
         return unfold(self, node, traced.result)
+
+    def leaf(self, module: Any, *args: Any, **kwargs: Any) -> Any:
+        inputs = tuple(_argument(self, each) for each in bound(module.forward, args, kwargs))
+        return leaf_modules.called(self, module, self.module_node(module), inputs, kwargs)
 
 
 def _argument(run: Path, argument: tuple[str, Any]) -> Any:
@@ -315,7 +337,8 @@ class Scope:
             rebuild(enter, argument)
         try:
             STATE.run = path
-            returned = self.module.forward(*rebuild(enter, args), **rebuild(enter, kwargs))
+            path.own_constants((self.module, *self.tracer.stateless(self.module)))
+            returned = with_hooks(self.module, self.module.forward, rebuild(enter, args), rebuild(enter, kwargs))
             effects = self.effects(path)
             for number, value in enumerate(inputs):
                 if value.node.op != "input":
@@ -323,6 +346,8 @@ class Scope:
             return returned, Node("forward", (output(path, returned), *effects))
         finally:
             STATE.run = outer
+            for touched in path.touched.values():
+                touched.restore()
             snapshot.restore()
 
     def effects(self, path: Path) -> list[Any]:
@@ -366,7 +391,8 @@ def combined(nodes: list[Node]) -> Node:
 
 
 def now() -> float:
-    return time.monotonic()
+    """Of the processor: how far a trace comes must not depend on what else the machine does."""
+    return time.thread_time()
 
 
 __all__ = ["OutOfTime", "Path", "Scope", "Traced", "combined", "encode", "now"]
