@@ -12,6 +12,8 @@ from modelint.keys.table import KeyTable  # noqa: E402
 from modelint.layout.layout import Definition, Layout  # noqa: E402
 from modelint.layout.meaning import Meaning, compare  # noqa: E402
 from modelint.layout.tracer.forward import describe  # noqa: E402
+from modelint.layout.tracer.graph import Node  # noqa: E402
+from modelint.layout.tracer.normal import operation  # noqa: E402
 
 PRELUDE = """
 import math
@@ -281,3 +283,13 @@ def test_the_model_is_left_as_it_was() -> None:
     assert "training" not in vars(torch.nn.Module)
     assert model(torch.ones(1, 4)).shape == (1, 4)
     assert torch.arange(3).tolist() == [0, 1, 2]
+
+
+def test_axes_moved_by_einops() -> None:
+    x = Node("input", (0,))
+    turned = operation("rearrange", (x, "b h n d -> b n h d"), {})
+    assert turned.anon == operation("transpose", (x, 1, 2), {}).anon
+    inner = operation("rearrange", (x, "d -> () () 1 d"), {})
+    assert inner.anon == operation("getitem", (x, (None, None, None, ("slice", None, None, None))), {}).anon
+    assert operation("rearrange", (x, "b n (h d) -> b h n d"), {"h": 2}).op == "rearrange"
+    assert operation("rearrange", (x, "... d e -> ... e d"), {}).op == "rearrange"

@@ -350,4 +350,22 @@ def einops(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if not each.isspace():
             tokens.append(each)
     sizes = sorted((names.get(key, key), value) for key, value in kwargs.items())
+    if name == "rearrange" and not sizes and isinstance(tensors, Node):
+        moved = axes_moved(tensors, tokens)
+        if moved is not None:
+            return moved
     return Node(name, (tensors, " ".join(tokens), tuple(rest), tuple(sizes)))
+
+
+def axes_moved(base: Any, tokens: list[str]) -> Any:
+    """A pattern that only moves axes, and adds some of length 1, as torch does it; None: it does more."""
+    at = tokens.index(">")
+    left, right = tokens[:at], tokens[at + 1 :]
+    named = [each for each in right if each != "1"]
+    if any("." in each or each in "()1" for each in left) or sorted(left) != sorted(named):
+        return None
+    base = permuted(base, ("dims", tuple(left.index(each) for each in named)))
+    for position, each in enumerate(right):
+        if each == "1":
+            base = Node("unsqueeze", (("self", base), ("dim", position)))
+    return base
