@@ -21,6 +21,38 @@ def walk(node: ast.AST) -> list[ast.AST]:
     return out
 
 
+#: The parts in which the lowered tree has names, where it leaves others out; by name, as not every Python has them all.
+_LOWERED: dict[str, tuple[str, ...]] = {
+    "FormattedValue": ("value",), "TemplateStr": (), "Slice": ("lower", "upper"), "Raise": ("exc",),
+    "Assert": ("test",), "AnnAssign": ("target", "value"), "TypeAlias": (), "match_case": ("body",),
+    "FunctionDef": ("decorator_list", "args", "body"), "AsyncFunctionDef": ("decorator_list", "args", "body"),
+    "ClassDef": ("decorator_list", "bases", "body"),
+}  # fmt: skip
+
+
+def words_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+    """The names and attributes that the lowered tree of a function has below its decorators."""
+    found: set[str] = set()
+    stack: list[ast.AST] = [function.args, *function.body]
+    while stack:
+        node = stack.pop()
+        kind = type(node)
+        if kind is ast.Name:
+            found.add(node.id)  # type: ignore[attr-defined]
+            continue
+        if kind is ast.Attribute:
+            found.add(node.attr)  # type: ignore[attr-defined]
+        elif kind is ast.arg and isinstance(node.annotation, ast.Starred):  # type: ignore[attr-defined]
+            continue
+        parts = _LOWERED.get(kind.__name__)
+        for value in node.__dict__.values() if parts is None else [getattr(node, part) for part in parts]:
+            if type(value) is list:
+                stack += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                stack.append(value)
+    return frozenset(found)
+
+
 def ast_dotted(node: ast.expr) -> str | None:
     parts: list[str] = []
     while isinstance(node, ast.Attribute):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from modelint.diagnostics import NotAnalysed
 from modelint.lint import tree as t
-from modelint.lint.asts import Definition, definitions_of
-from modelint.lint.lower import lower_text
+from modelint.lint.asts import Definition, definitions_of, words_of
+from modelint.lint.cut import cut, start
+from modelint.lint.lower import Later, lower_body, lower_text
 from modelint.lint.modules import Modules
 from modelint.lint.names import TOP, ClassRef, FuncRef, ModuleRef, Names, Ref
 from modelint.lint.prose import without_prose
@@ -66,15 +67,17 @@ class File:
         """The statements of one slice, parsed by libcst on first use; empty where libcst refuses the slice."""
         if index not in self._lowered:
             statement = self.source.statements[index]
-            try:
-                stmts = lower_text(statement.text)
-            except (
-                Exception
-            ) as error:  # libcst's errors are not one family (reference: ParserSyntaxError, Unicode*, ...)
-                reason = f"libcst cannot parse this statement ({type(error).__name__})"
-                self.refused.append(NotAnalysed(self.path, reason, statement.line))
-                stmts = []
-            self._lowered[index] = stmts
+            parts = cut(statement)
+            # no reference to the file itself: without a cycle, it goes when it is let go of
+            later = [
+                Later(
+                    partial(_attempt, self.refused, self.path, body.line, partial(lower_body, body.text, start(i))),
+                    partial(words_of, body.node),
+                )
+                for i, body in enumerate(parts.bodies)
+            ]
+            lower = partial(lower_text, parts.text, later)
+            self._lowered[index] = _attempt(self.refused, self.path, statement.line, lower)
         return self._lowered[index]
 
     def node(self, ref: ClassRef | FuncRef) -> t.Def | t.Class | None:
@@ -109,6 +112,15 @@ class File:
         for node in definitions_of(self.source.statements[index].nodes):
             found = node if node.name == name else found
         return found
+
+
+def _attempt(refused: list[NotAnalysed], path: str, line: int, lower: Callable[[], list[t.Stmt]]) -> list[t.Stmt]:
+    """What libcst gives; nothing where it refuses, and that is said."""
+    try:
+        return lower()
+    except Exception as error:  # libcst's errors are not one family (reference: ParserSyntaxError, Unicode*, ...)
+        refused.append(NotAnalysed(path, f"libcst cannot parse this statement ({type(error).__name__})", line))
+        return []
 
 
 def _wraps(text: str) -> bool:

@@ -7,11 +7,12 @@ chains of ``elif`` and of implicitly joined strings are followed in loops, and P
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import libcst as cst
 
+from modelint.lint import cut
 from modelint.lint import tree as t
 
 _OPS: dict[type, str] = {
@@ -53,17 +54,29 @@ def _number(text: str) -> float:
 _CONSTANTS = {"True": True, "False": False, "None": None}
 
 
-class Lowering:
-    """Lowers one top-level statement. ``nodes[i]`` is the libcst node with number ``i`` when ``keep`` was asked for."""
+class Later(NamedTuple):
+    """What gives the body of a function, and its words."""
 
-    def __init__(self, *, keep: bool = False) -> None:
-        self.count = 0
-        self.nodes: list[cst.CSTNode] | None = [] if keep else None
+    body: Callable[[], list[t.Stmt]]
+    words: Callable[[], frozenset[str]]
+
+
+class Lowering:
+    """Lowers one part of a top-level statement, numbered from ``first``.
+
+    ``later`` gives the bodies and words that `cut` took out. ``nodes[n]`` is the libcst node with number ``n`` when
+    ``keep`` was asked for.
+    """
+
+    def __init__(self, later: Sequence[Later] = (), *, first: int = 0, keep: bool = False) -> None:
+        self.later = later
+        self.count = first
+        self.nodes: dict[int, cst.CSTNode] | None = {} if keep else None
         self._words: list[set[str]] = []
 
     def number(self, node: cst.CSTNode) -> int:
         if self.nodes is not None:
-            self.nodes.append(node)
+            self.nodes[self.count] = node
         self.count += 1
         return self.count - 1
 
@@ -186,8 +199,20 @@ class Lowering:
         decorators = [self.expr(d.decorator) for d in node.decorators]
         self._words.append(set())
         params = self.params(node.params)
+        index = self._marked(node.body) if self.later else None
+        if index is not None:
+            self._words.pop()
+            self.count = cut.start(index) + cut.SPAN
+            return t.Def(n, node.name.value, params, decorators, *self.later[index])
         body = self.body(node.body)
-        return t.Def(n, node.name.value, params, body, decorators, self._pop_words())
+        return t.Def(n, node.name.value, params, decorators, body, self._pop_words())
+
+    def _marked(self, suite: cst.BaseSuite) -> int | None:
+        """Which of the bodies that were taken out this one stands for."""
+        match suite:
+            case cst.IndentedBlock(body=[cst.SimpleStatementLine(body=[cst.Expr(value=cst.Name(value=name))])]):
+                return int(name.removeprefix(cut.MARK)) if name.startswith(cut.MARK) else None
+        return None
 
     def class_(self, node: cst.ClassDef) -> t.Stmt:
         n = self.number(node)
@@ -399,9 +424,21 @@ def _unchecked(self: cst.CSTNode) -> None:
     pass
 
 
-def lower_text(text: str) -> list[t.Stmt]:
+def lower_text(text: str, later: Sequence[Later] = ()) -> list[t.Stmt]:
     """Parse one slice of whole statements and lower it.
 
     Raises ``libcst.ParserSyntaxError`` where libcst refuses what ``ast`` took (an annotated parenthesised name).
     """
-    return Lowering().module(parse(text))
+    return Lowering(later).module(parse(text))
+
+
+def lower_body(text: str, first: int) -> list[t.Stmt]:
+    """The same of a body that `cut` took out."""
+    return Lowering(first=first).body(body_of(parse(text)))
+
+
+def body_of(module: cst.Module) -> cst.BaseSuite:
+    """What stands below the head that `cut` put on a body."""
+    head = module.body[0]
+    assert isinstance(head, cst.FunctionDef)
+    return head.body

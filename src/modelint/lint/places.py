@@ -9,8 +9,9 @@ import libcst as cst
 from libcst._nodes.internal import CodegenState
 
 from modelint.diagnostics import Span
+from modelint.lint.cut import cut, part_of, start
 from modelint.lint.index import File
-from modelint.lint.lower import Lowering, parse
+from modelint.lint.lower import Later, Lowering, body_of, parse
 
 
 class _Recorder(CodegenState):
@@ -64,34 +65,58 @@ class _Region(AbstractContextManager[None]):
 
 def spans(file: File, statement: int, nodes: list[int]) -> dict[int, Span]:
     """The spans of these nodes of one statement, in lines and columns of the file."""
-    part = file.source.statements[statement]
-    lowering = Lowering(keep=True)
-    module = parse(part.text)
-    lowering.module(module)
+    whole = file.source.statements[statement]
+    parts = cut(whole)
+    wanted: dict[int | None, list[int]] = {}
+    for n in nodes:
+        wanted.setdefault(part_of(n), []).append(n)
+    out: dict[int, Span] = {}
+    for index, numbers in wanted.items():
+        if index is None:
+            later = [Later(list, frozenset)] * len(parts.bodies)
+            lowering, module = Lowering(later, keep=True), parse(parts.text)
+            lowering.module(module)
+            found = _spans(lowering, module, parts.text, numbers)
+            for number, (first, column, last, end_column) in found.items():
+                out[number] = _span(
+                    file, whole.line + parts.line(first), column, whole.line + parts.line(last), end_column
+                )
+        else:
+            body = parts.bodies[index]
+            lowering, module = Lowering(first=start(index), keep=True), parse(body.text)
+            lowering.body(body_of(module))
+            found = _spans(lowering, module, body.text, numbers)
+            for number, (first, column, last, end_column) in found.items():
+                out[number] = _span(file, body.line + first - 1, column, body.line + last - 1, end_column)
+    return out
+
+
+def _span(file: File, line: int, column: int, end_line: int, end_column: int) -> Span:
+    return Span(line, file.source.column(line, column), end_line, file.source.column(end_line, end_column))
+
+
+def _spans(
+    lowering: Lowering, module: cst.Module, text: str, numbers: list[int]
+) -> dict[int, tuple[int, int, int, int]]:
+    """Lines, counted from 0, and columns, from 1, of nodes of a text."""
     assert lowering.nodes is not None
-    wanted = {id(lowering.nodes[n]): n for n in nodes}
+    wanted = {id(lowering.nodes[n]): n for n in numbers}
     state = _Recorder(wanted, module.default_indent, module.default_newline)
     module._codegen(state)
     starts = [0]
-    for text in part.text.split("\n"):
-        starts.append(starts[-1] + len(text) + 1)
-    out: dict[int, Span] = {}
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    out: dict[int, tuple[int, int, int, int]] = {}
     for number, (begin, end) in state.spans.items():
-        while end > begin and part.text[end - 1 : end] in ("\n", " ", "\t"):
+        while end > begin and text[end - 1 : end] in ("\n", " ", "\t"):
             end -= 1
         node = lowering.nodes[number]
         if isinstance(node, cst.BaseCompoundStatement | cst.CompFor | cst.ExceptHandler):
             # of a whole block its first line is enough
-            stop = part.text.find("\n", begin, end)
-            end = _trimmed(part.text, begin, stop if stop >= 0 else end)
+            stop = text.find("\n", begin, end)
+            end = _trimmed(text, begin, stop if stop >= 0 else end)
         first, last = _line(starts, begin), _line(starts, end)
-        line, end_line = part.line + first, part.line + last
-        out[number] = Span(
-            line,
-            file.source.column(line, begin - starts[first] + 1),
-            end_line,
-            file.source.column(end_line, end - starts[last] + 1),
-        )
+        out[number] = (first, begin - starts[first] + 1, last, end - starts[last] + 1)
     return out
 
 

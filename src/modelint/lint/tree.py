@@ -278,12 +278,26 @@ class Match(Stmt):
 
 @_node
 class Def(Stmt):
+    """A function, whose body is lowered where somebody asks for it (`cut`)."""
+
     name: str
     params: list[Param]
-    body: list[Stmt]
     decorators: list[Expr]
-    #: Every identifier below this definition: a cheap answer to "can this matter?".
-    words: frozenset[str] = field(default=frozenset())
+    _body: list[Stmt] | Callable[[], list[Stmt]]
+    _words: frozenset[str] | Callable[[], frozenset[str]]
+
+    @property
+    def body(self) -> list[Stmt]:
+        if not isinstance(self._body, list):
+            self._body = self._body()
+        return self._body
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every identifier below this definition: a cheap answer to "can this matter?"."""
+        if not isinstance(self._words, frozenset):
+            self._words = self._words()
+        return self._words
 
 
 @_node
@@ -349,6 +363,7 @@ _ACCESSORS: dict[type, Callable[[Any], list[Node]]] = {
     Sub: lambda node: [node.value, node.index],
     ExprStmt: lambda node: [node.value],
     Assign: lambda node: [*node.targets, node.value],
+    Def: lambda node: [*node.params, *node.body, *node.decorators],
 }
 
 
