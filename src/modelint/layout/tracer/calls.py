@@ -10,7 +10,7 @@ from . import expansion
 from .arguments import encoded
 from .graph import SLOT, Node
 from .layers import FUNCTIONAL, stands_for
-from .normal import ALIASES, operation
+from .normal import ALIASES, cast, full_precision, operation
 from .values import CPU, STATE, Scalar, Sizes, TensorValue, Value
 
 #: Results that share memory with their first argument: a write to one is a write to the other.
@@ -96,17 +96,6 @@ def perform(run: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         run.write(out, node)
         return out
     return results(run, name, node, args, kwargs)
-
-
-def cast(node: Any, dtype: Any) -> Any:
-    return node if full_precision(dtype) else Node("to", (node, dtype))
-
-
-def full_precision(dtype: Any) -> bool:
-    """Full precision, or that of another value: the numbers are the same, and half precision where asked for is not."""
-    if isinstance(dtype, Node):
-        return dtype.op == "dtype"
-    return dtype in ("dtype float32", "dtype float64")
 
 
 def results(run: Any, name: str, node: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -369,3 +369,14 @@ def axes_moved(base: Any, tokens: list[str]) -> Any:
         if each == "1":
             base = Node("unsqueeze", (("self", base), ("dim", position)))
     return base
+
+
+def cast(node: Any, dtype: Any) -> Any:
+    return node if full_precision(dtype) else Node("to", (node, dtype))
+
+
+def full_precision(dtype: Any) -> bool:
+    """Full precision, or that of another value: the numbers are the same, and half precision where asked for is not."""
+    if isinstance(dtype, Node):
+        return dtype.op == "dtype"
+    return dtype in ("dtype float32", "dtype float64")
