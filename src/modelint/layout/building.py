@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from modelint.layout.affected import Uses, Verdicts
+from modelint.layout.affected import Uses, Verdicts, stamp
 from modelint.layout.declare import Declaration, Project
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Interpreters:
         """That of the last run, if a search would find it again. No process is started."""
         kept = verdicts.recall("interpreter")
         try:
-            same = kept["key"] == self._key(project) and all(_stamp(path) == stamp for path, stamp in kept["trail"])
+            same = kept["key"] == self._key(project) and all(stamp(path) == stamp for path, stamp in kept["trail"])
             return str(kept["python"]) if same else None
         except (TypeError, KeyError, ValueError):
             return None
@@ -85,7 +85,7 @@ class Interpreters:
             self._found[project.folder] = found
             if found.python is not None:
                 places = sorted({step.path for step in found.trail if step.path} | {found.python})
-                trail = [[path, _stamp(path)] for path in places]
+                trail = [[path, stamp(path)] for path in places]
                 verdicts.remember("interpreter", {"key": self._key(project), "python": found.python, "trail": trail})
         return found
 
@@ -202,11 +202,3 @@ def _roots(folder: str) -> Iterator[str]:
 
 def _present(root: str) -> Iterator[str]:
     return (name for name in _PLACES if os.path.lexists(os.path.join(root, name)))
-
-
-def _stamp(path: str) -> list[int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return [status.st_mtime_ns, status.st_size]
