@@ -77,7 +77,7 @@ class Verdicts:
             and entry["manifest"] == self._manifest(declaration)
             and entry["interpreter"] == _interpreter(python)
             and not any(os.path.lexists(path) for path in entry["missing"])
-            and all(stamp(path) == stamp for path, stamp in entry["packages"])
+            and all(file_stamp(path) == stamp for path, stamp in entry["packages"])
             and all(self._holds(each) for each in entry["data"])
             and all(self._holds(each) for each in entry["python"])
         )
@@ -96,7 +96,7 @@ class Verdicts:
             "manifest": self._manifest(declaration),
             "interpreter": _interpreter(python),
             "missing": sorted(uses.missing),
-            "packages": [[path, stamp(path)] for path in _with_folders(uses.packages)],
+            "packages": [[path, file_stamp(path)] for path in _with_folders(uses.packages)],
             "data": [self._number(path, code=False) for path in sorted(set(uses.data))],
             "python": [self._number(path, code=True) for path in sorted(set(uses.python))],
         }
@@ -228,7 +228,7 @@ def _interpreter(python: str) -> list[Any]:
     """What tells one interpreter, and one state of its environment, from another."""
     settings = os.path.join(os.path.dirname(os.path.dirname(python)), "pyvenv.cfg")
     data = _read(settings)
-    return [python, stamp(os.path.realpath(python)), None if data is None else _digest(data)]
+    return [python, file_stamp(os.path.realpath(python)), None if data is None else _digest(data)]
 
 
 def _with_folders(packages: Iterable[str]) -> list[str]:
@@ -236,7 +236,7 @@ def _with_folders(packages: Iterable[str]) -> list[str]:
     return sorted({*packages, *map(os.path.dirname, packages)})
 
 
-def stamp(path: str) -> list[int] | None:
+def file_stamp(path: str) -> list[int] | None:
     """What changes with the content of a file; None where there is none."""
     try:
         status = os.stat(path)

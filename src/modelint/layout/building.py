@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from modelint.layout.affected import Uses, Verdicts, stamp
+from modelint.layout.affected import Uses, Verdicts, file_stamp
 from modelint.layout.declare import Declaration, Project
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Interpreters:
         """That of the last run, if a search would find it again. No process is started."""
         kept = verdicts.recall("interpreter")
         try:
-            same = kept["key"] == self._key(project) and all(stamp(path) == stamp for path, stamp in kept["trail"])
+            same = kept["key"] == self._key(project) and all(file_stamp(path) == stamp for path, stamp in kept["trail"])
             return str(kept["python"]) if same else None
         except (TypeError, KeyError, ValueError):
             return None
@@ -85,7 +85,7 @@ class Interpreters:
             self._found[project.folder] = found
             if found.python is not None:
                 places = sorted({step.path for step in found.trail if step.path} | {found.python})
-                trail = [[path, stamp(path)] for path in places]
+                trail = [[path, file_stamp(path)] for path in places]
                 verdicts.remember("interpreter", {"key": self._key(project), "python": found.python, "trail": trail})
         return found
 
