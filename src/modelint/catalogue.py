@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from modelint.rule import LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
-PACKAGES = ("lint", "layout", "tool")
+PACKAGES = ("lint", "layout", "checkpoint", "tool")
 
 TableFormat = Literal["text", "json", "markdown"]
 
