@@ -1,0 +1,121 @@
+"""A pickle, read as a description: what it would build, what it would call.
+
+Every opcode of protocols 0 to 5 has a method that moves values about; none imports, calls or hashes what the file
+describes, or looks at an attribute of it. A global is a name, a call is a node. There is no recursion, and each limit
+is checked first.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from modelint.checkpoint.contents import Refused
+from modelint.checkpoint.limits import Budget
+from modelint.checkpoint.pickle_calls import Calls
+from modelint.checkpoint.pickle_containers import Containers
+from modelint.checkpoint.pickle_scalars import Scalars
+from modelint.checkpoint.pickle_values import Outcome
+
+if TYPE_CHECKING:
+    from modelint.checkpoint.pickle_values import Buffer
+
+#: How many opcodes go by between two looks at the budget: few enough that it is not overdrawn by much.
+STEPS = 4096
+
+_long = struct.Struct("<Q").unpack_from
+
+
+def run(data: Buffer, start: int = 0, end: int | None = None, *, budget: Budget) -> Outcome:
+    """What the pickle at ``data[start:end]`` describes. Raises Refused if it is malformed or over budget."""
+    machine = Machine(data, budget)
+    value, stopped = machine.run(start, end)
+    return Outcome(value, stopped, tuple(machine.calls), tuple(machine.globals))
+
+
+class Machine(Scalars, Containers, Calls):
+    """Runs the pickles of one file, one after the other; ``calls`` and ``globals`` are of all of them."""
+
+    def __init__(self, data: Buffer, budget: Budget) -> None:
+        super().__init__(data, budget)
+        self._table: list[Callable[[int], int]] = [self._unknown] * 256
+        for name, opcode in _OPCODES.items():
+            self._table[opcode] = getattr(self, name)
+
+    def run(self, start: int, end: int | None = None) -> tuple[object, int]:
+        """The value of the pickle at ``start``, and where the next byte is. Raises Refused."""
+        self.reset(len(self.data) if end is None else end)
+        at = start
+        try:
+            while True:
+                at = self._some(at)
+                if at > self.end:
+                    self.truncated()
+        except _Stop as stop:
+            if stop.end > self.end:
+                self.truncated()
+            self.budget.check()
+            return stop.value, stop.end
+
+    def _some(self, at: int) -> int:
+        """The next opcodes, from ``at`` on, and where they end."""
+        budget, table, data = self.budget, self._table, self.data
+        budget.check()
+        steps = min(STEPS, budget.ops)
+        budget.ops -= steps
+        try:
+            for _ in range(steps):
+                at = table[data[at]](at + 1)
+        except IndexError:
+            if at + 1 >= self.end:
+                self.truncated()
+            raise Refused(f"malformed pickle: nothing left to work on at byte {at}") from None
+        except struct.error:
+            self.truncated()
+        except KeyError:
+            raise Refused(f"malformed pickle: refers to a value that it never stored, at byte {at}") from None
+        except ValueError:
+            raise Refused(f"malformed pickle: a bad number or bad text at byte {at}") from None
+        return at
+
+    def _unknown(self, at: int) -> int:
+        raise Refused(f"malformed pickle: no opcode is 0x{self.data[at - 1]:02x}, at byte {at - 1}")
+
+    def op_proto(self, at: int) -> int:
+        self.protocol = self.data[at]
+        if self.protocol > pickle.HIGHEST_PROTOCOL:
+            raise Refused(f"pickle protocol {self.protocol} is newer than any that is known")
+        return at + 1
+
+    def op_frame(self, at: int) -> int:
+        if at + 8 + _long(self.data, at)[0] > self.end:
+            self.truncated()
+        return at + 8
+
+    def op_stop(self, at: int) -> int:
+        raise _Stop(self.stack.pop(), at)
+
+
+class _Stop(Exception):
+    """The pickle ends before ``end``."""
+
+    def __init__(self, value: object, end: int) -> None:
+        super().__init__()
+        self.value = value
+        self.end = end
+
+
+#: Method -> opcode, by the names of the standard library.
+_OPCODES = {
+    f"op_{name}": getattr(pickle, name.upper())[0]
+    for name in (
+        "proto frame stop none newtrue newfalse int long binint binint1 binint2 long1 long4 float binfloat string "
+        "binstring short_binstring unicode short_binunicode binunicode binunicode8 short_binbytes binbytes binbytes8 "
+        "bytearray8 next_buffer readonly_buffer mark tuple empty_tuple tuple1 tuple2 tuple3 empty_list list append "
+        "appends additems empty_set frozenset empty_dict dict setitem setitems pop pop_mark dup put binput long_binput "
+        "memoize get binget long_binget global stack_global ext1 ext2 ext4 reduce newobj newobj_ex inst obj build "
+        "persid binpersid"
+    ).split()
+}

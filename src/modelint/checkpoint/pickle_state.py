@@ -1,0 +1,93 @@
+"""What the opcodes of a pickle work on: stack, marks, memo, and the budget that they spend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from modelint.checkpoint import limits
+from modelint.checkpoint.contents import Refused
+from modelint.checkpoint.limits import Budget
+from modelint.checkpoint.pickle_values import Call, Global, TupleNode
+
+if TYPE_CHECKING:
+    from modelint.checkpoint.pickle_values import Buffer
+
+
+class State:
+    """Of one pickle after another, in one file."""
+
+    def __init__(self, data: Buffer, budget: Budget) -> None:
+        self.data = data
+        self.budget = budget
+        #: Names in the order of the file: those that a load would call, and all that it would look up.
+        self.calls: dict[str, None] = {}
+        self.globals: dict[str, None] = {}
+        self._known: dict[tuple[str, str], Global] = {}
+        self.reset(0)
+
+    def reset(self, end: int) -> None:
+        """Nothing is left of the last pickle; the next ends before ``end``."""
+        self.end = end
+        self.protocol = 0
+        self.stack: list[object] = []
+        #: The stacks below each open mark: nothing can reach under its mark.
+        self.below: list[list[object]] = []
+        #: Entries 0, 1, 2, ... in order, as nearly every pickle has them, and the others.
+        self.memo: list[object] = []
+        self.sparse: dict[int, object] = {}
+
+    def truncated(self) -> NoReturn:
+        """Raises Refused: the pickle goes on where the file does not."""
+        raise Refused("truncated: it ends in the middle of a pickle; copy or download it again")
+
+    def line(self, at: int, longest: int) -> tuple[bytes, int]:
+        """The rest of the line, and where the next begins."""
+        end = self.data.find(b"\n", at, min(at + longest + 1, self.end))
+        if end < 0:
+            if self.end - at <= longest:
+                self.truncated()
+            raise Refused(f"malformed pickle: a line of more than {longest} bytes at byte {at}")
+        return self.data[at:end], end + 1
+
+    def pop_mark(self) -> list[object]:
+        """All above the last mark."""
+        items = self.stack
+        self.stack = self.below.pop()
+        return items
+
+    def made(self, size: int) -> None:
+        """One more container, of so many bytes."""
+        self.budget.containers -= 1
+        self.budget.memory -= size
+
+    def tuple_of(self, items: list[object]) -> TupleNode:
+        self.budget.containers -= 1
+        self.budget.memory -= 48 + 8 * len(items)
+        return TupleNode(items)
+
+    def call_of(self, function: object, args: object, kwargs: object = None) -> Call:
+        if isinstance(function, Global):
+            self.calls[function.said] = None
+        self.budget.containers -= 1
+        self.budget.memory -= 112
+        return Call(function, args, kwargs)
+
+    def global_of(self, module: str, name: str) -> Global:
+        if len(module) > limits.NAME or len(name) > limits.NAME:
+            raise Refused(f"malformed pickle: a name of more than {limits.NAME:,} characters")
+        if self.protocol < 3:
+            module, name = _renamed(module, name)
+        found = self._known.get((module, name))
+        if found is None:
+            self.budget.keep(600 + 12 * (len(module) + len(name)))
+            found = self._known[module, name] = Global(module, name)
+            self.globals[found.said] = None
+        return found
+
+
+def _renamed(module: str, name: str) -> tuple[str, str]:
+    """Where Python 3 looks for a name that Python 2 wrote, as the standard library's unpickler does."""
+    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+
+    module, name = NAME_MAPPING.get((module, name), (module, name))
+    return IMPORT_MAPPING.get(module, module), name
