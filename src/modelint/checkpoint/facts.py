@@ -84,26 +84,33 @@ class BadShape(NamedTuple):
     others: int = 0
 
 
-class MissingShard(NamedTuple):
-    """A file that the index or the metadata names is not there. ``keys``: what it should hold."""
+class MissingShards(NamedTuple):
+    """Files that the index or the metadata names are not there. ``keys``: what they should hold."""
 
-    shard: str
+    shards: tuple[str, ...]
     keys: tuple[str, ...]
 
 
 class WrongShard(NamedTuple):
-    """These keys stand in ``shard``, and the index says ``indexed`` (None: it does not name them at all)."""
+    """Keys that stand in another shard than the index says.
 
-    shard: str
-    keys: tuple[str, ...]
-    indexed: str | None
+    Each is (key, where it stands, where the index says; None: the index does not name it).
+    """
+
+    places: tuple[tuple[str, str, str | None], ...]
 
 
 class IndexedKeyAbsent(NamedTuple):
-    """The index says that these keys stand in ``shard``, and no shard has them."""
+    """Keys that no shard has: (key, the shard in which the index says that it stands)."""
+
+    places: tuple[tuple[str, str], ...]
+
+
+class InShard(NamedTuple):
+    """A fact about one file of several."""
 
     shard: str
-    keys: tuple[str, ...]
+    fact: object
 
 
 Fact = (
@@ -117,7 +124,8 @@ Fact = (
     | ShortRecord
     | ViewOutsideStorage
     | BadShape
-    | MissingShard
+    | MissingShards
     | WrongShard
     | IndexedKeyAbsent
+    | InShard
 )
