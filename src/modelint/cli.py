@@ -86,6 +86,10 @@ def _run(argv: Sequence[str]) -> int:
         from modelint import commands
 
         return commands.run(arguments)
+    if arguments.command == "show":
+        from modelint import show
+
+        return show.run(arguments)
     if arguments.command == "rules":
         from modelint import catalogue
 
@@ -117,6 +121,7 @@ def _parser() -> _Parser:
     explain = commands.add_parser("explain", help="show the page of one rule")
     explain.add_argument("code", metavar="CODE", help="a code (MDL401) or a name (unchecked-non-strict-load)")
     _add_color(explain)
+    _add_show(commands.add_parser("show", help="what is in a checkpoint: keys, shapes, dtypes, findings"))
     rules = commands.add_parser("rules", help="list the rules")
     rules.add_argument("--format", choices=("text", "json"), default="text")
     return parser
@@ -178,6 +183,16 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--dry-run", action="store_true", help="show what could be tracked, and write nothing")
     init.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
     _add_interpreter(init)
+
+
+def _add_show(show: argparse.ArgumentParser) -> None:
+    show.add_argument("source", metavar="SOURCE", help="a checkpoint file, a folder, or an index of shards")
+    show.add_argument("--root", metavar="PATH", help="the state dict that is meant, where there are several: /ema")
+    lines = show.add_mutually_exclusive_group()
+    lines.add_argument("--all", action="store_true", help="one line for each key, instead of folding them")
+    lines.add_argument("--keys", action="store_true", help="the keys alone, one a line")
+    show.add_argument("--format", choices=("text", "json"), default="text")
+    show.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
 
 
 def _add_interpreter(parser: argparse._ActionsContainer) -> None:
