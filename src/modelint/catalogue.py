@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from modelint.rule import LayoutRule, Rule
+    from modelint.rule import CauseRule, LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
 PACKAGES = ("lint", "layout", "checkpoint", "tool")
@@ -21,7 +21,7 @@ PACKAGES = ("lint", "layout", "checkpoint", "tool")
 TableFormat = Literal["text", "json", "markdown"]
 
 _codes: dict[str, str] = {}
-_rules: list[Rule | LayoutRule] = []
+_rules: list[Rule | LayoutRule | CauseRule] = []
 
 
 class UnknownCode(ValueError):
@@ -47,10 +47,10 @@ def codes() -> dict[str, str]:
     return _codes
 
 
-def rules() -> list[Rule | LayoutRule]:
+def rules() -> list[Rule | LayoutRule | CauseRule]:
     """Every rule, the 9xx codes of the tool among them (they ask for no facts), sorted by code."""
     if not _rules:
-        found: list[Rule | LayoutRule] = [import_module(module).RULE for _, module in _modules()]
+        found: list[Rule | LayoutRule | CauseRule] = [import_module(module).RULE for _, module in _modules()]
         _rules.extend(sorted(found, key=lambda rule: rule.code))
     return _rules
 
