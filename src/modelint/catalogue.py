@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from modelint.rule import FileRule, LayoutRule, Rule
+    from modelint.rule import CauseRule, FileRule, LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
 PACKAGES = ("lint", "layout", "checkpoint", "tool")
@@ -21,7 +21,7 @@ PACKAGES = ("lint", "layout", "checkpoint", "tool")
 TableFormat = Literal["text", "json", "markdown"]
 
 _codes: dict[str, str] = {}
-_rules: dict[str, list[Rule | LayoutRule | FileRule]] = {}
+_rules: dict[str, list[Rule | LayoutRule | FileRule | CauseRule]] = {}
 
 
 class UnknownCode(ValueError):
@@ -47,7 +47,7 @@ def codes() -> dict[str, str]:
     return _codes
 
 
-def rules(package: str | None = None) -> list[Rule | LayoutRule | FileRule]:
+def rules(package: str | None = None) -> list[Rule | LayoutRule | FileRule | CauseRule]:
     """Every rule, the 9xx codes of the tool among them (they ask for no facts), or those of one package; by code."""
     packages = PACKAGES if package is None else (package,)
     for each in packages:

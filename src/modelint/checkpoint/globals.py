@@ -48,6 +48,9 @@ _RUNNING = re.compile(r"""
   | transformers\.(pipeline|\w*\.from_pretrained)
 """, re.VERBOSE)  # fmt: skip
 
+#: Modules that a module has as attributes because it imports them: whoever goes through one goes elsewhere.
+_LEADING = frozenset("builtins ctypes importlib nt os pickle posix pty runpy shutil subprocess sys".split())
+
 #: What a checkpoint has use for.
 _HARMLESS = re.compile(r"""
     (collections|_collections)\.(OrderedDict|defaultdict|Counter|deque|ChainMap|UserDict|UserList)
@@ -98,10 +101,13 @@ def modern(name: str) -> str:
 def danger(name: str) -> Danger | None:
     """What calling ``name``, a full dotted name, may do; None for what is harmless or unknown."""
     name = modern(name)
-    if _RUNNING.fullmatch(name):
+    if weights_only_takes(name):
+        return None
+    module, *attributes = name.split(".")
+    if _RUNNING.fullmatch(name) or module in _RUNNING_MODULES or name.rpartition(".")[0] in _RUNNING_MODULES:
         return "runs"
-    module = name.partition(".")[0]
-    if module in _RUNNING_MODULES or name.rpartition(".")[0] in _RUNNING_MODULES:
+    # From protocol 4 on a name may lead through attributes: torch.serialization "os.system".
+    if not _LEADING.isdisjoint(attributes[:-1]) or any(each.startswith("__") for each in attributes[:-1]):
         return "runs"
     if module in _JUDGED and not _HARMLESS.fullmatch(name):
         return "suspicious"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from modelint.checkpoint import folders, regular, safetensors, sharded
+from modelint.checkpoint import dcp, folders, regular, safetensors, sharded
 from modelint.checkpoint.contents import Contents, Refused, Root
 from modelint.checkpoint.facts import Called, NoTensors, WrongExtension
 from modelint.checkpoint.globals import danger
@@ -30,7 +30,7 @@ def read(path: str) -> Contents:
         contents = _of_folder(path)
     else:
         contents = _of_file(path)
-    return contents._replace(source=path, facts=(*contents.facts, *_observed(contents)))
+    return contents._replace(facts=(*contents.facts, *_observed(contents)))
 
 
 def pick(contents: Contents, root: str) -> Contents:
@@ -49,6 +49,8 @@ def _of_folder(folder: str) -> Contents:
     try:
         if meant.kind == "index":
             return sharded.read(meant.path, _of_shard)
+        if meant.kind == "distributed":
+            return dcp.read(meant.path)
         return _of_file(meant.path)
     except Refused as refused:
         name = os.path.relpath(meant.path, folder)
