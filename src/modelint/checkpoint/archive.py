@@ -22,6 +22,7 @@ LOCAL = struct.Struct("<4s5H3L2H")
 
 _FULL = 0xFFFFFFFF
 _STORED, _DEFLATED = 0, 8
+#: Bits of the flags: encrypted, in two ways, and its header masked.
 _ENCRYPTED = 0x2041
 #: The record of the end, and the longest comment behind it.
 _TAIL = _END.size + 0xFFFF
@@ -41,6 +42,11 @@ class Entry(NamedTuple):
     size: int
     method: int
     flags: int
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it stands there as it is, without compression."""
+        return self.method == _STORED
 
 
 class Archive:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from modelint.checkpoint.contents import Refused
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.pickle_machine import Machine
-from modelint.checkpoint.pickle_values import Blob, Buffer, Call, Persistent, TupleNode
+from modelint.checkpoint.pickle_values import Blob, Call, Persistent, TupleNode
+from modelint.checkpoint.source import InMemory, Source
 
 #: Bytes that a pickle of protocol 2 or before holds as text are decoded, up to so many.
 _AS_TEXT = 64 << 20
@@ -36,7 +37,7 @@ class Loads:
         self.found: dict[int, Inner] = {}
         self.calls: dict[str, None] = {}
         self._budget = budget
-        self._machine = Machine(b"", budget)
+        self._machine = Machine(InMemory(b""), budget, piece=4096)
         #: How the streams begin, as far as they are alike.
         self._prelude = b""
 
@@ -59,15 +60,15 @@ class Loads:
         self.calls.update(self._machine.calls)
 
     def _parse(self, call: Call) -> Inner | None:
-        data, start, end = bytes_of(call.args[0] if isinstance(call.args, TupleNode) and call.args else None)
+        source, start, end = bytes_of(call.args[0] if isinstance(call.args, TupleNode) and call.args else None)
         machine = self._machine
-        machine.data = data
+        machine.source = source
         length = len(self._prelude)
-        if length and start + length <= end and data[start : start + length] == self._prelude:
+        if length and start + length <= end and source.read(start, length) == self._prelude:
             at = start + length
         else:
             at = prelude(machine, start, end)
-            self._prelude = data[start:at] if at - start <= 1000 else b""
+            self._prelude = source.read(start, at - start) if at - start <= 1000 else b""
         value, at = machine.run(at, end)
         at = machine.run(at, end)[1]
         return Inner(value, max(0, end - at - 8)) if isinstance(value, Persistent) else None
@@ -91,20 +92,20 @@ def called(calls: Iterable[str], loads: list[Call], budget: Budget) -> tuple[str
     return tuple(dict.fromkeys((*calls, *inner.calls)))
 
 
-def bytes_of(node: object) -> tuple[Buffer, int, int]:
+def bytes_of(node: object) -> tuple[Source, int, int]:
     """Where the bytes stand that a node is: in the file, in memory, or in the text of an older protocol.
 
     Raises Refused if it is none.
     """
     if isinstance(node, Blob) and not node.text:
-        return node.data, node.start, node.end
+        return node.source, node.start, node.end
     if isinstance(node, Call) and node.name == "_codecs.encode" and isinstance(node.args, TupleNode) and node.args:
         node = node.args[0]
         if isinstance(node, Blob) and node.text and node.size <= _AS_TEXT:
-            node = str(node.data[node.start : node.end], "utf-8", "replace")
+            node = str(node.source.read(node.start, node.size), "utf-8", "replace")
     if isinstance(node, str):
         # As Python 2 wrote them, too.
         node = node.encode("latin-1", "replace")
     if isinstance(node, bytes):
-        return node, 0, len(node)
+        return InMemory(node), 0, len(node)
     raise Refused("its bytes cannot be read")

@@ -24,7 +24,7 @@ LINE = 1 << 20
 #: Byte strings that are longer stay in the file.
 SHORT_BYTES = 4096
 #: All that one file makes us keep, as estimated in bytes.
-MEMORY = 300 << 20
+MEMORY = 220 << 20
 #: Entries in a zip directory, tensors in one file, and state dicts that are told of.
 ENTRIES = 500_000
 TENSORS = 400_000

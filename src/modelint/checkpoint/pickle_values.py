@@ -7,13 +7,9 @@ compare, hash or print one. Who walks them keeps count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from mmap import mmap
-
-#: Positions in a mapped file are those in the file.
-Buffer: TypeAlias = "bytes | mmap"
+from modelint.checkpoint.source import Source
 
 
 class TupleNode(tuple[object, ...]):
@@ -108,12 +104,12 @@ class Persistent:
 
 
 class Blob:
-    """Bytes too long to be copied: ``data[start:end]``. ``text`` if they are the UTF-8 of a string."""
+    """Bytes too long to be kept: from ``start`` to ``end`` of ``source``. ``text`` if they are a string in UTF-8."""
 
-    __slots__ = ("data", "end", "start", "text")
+    __slots__ = ("end", "source", "start", "text")
 
-    def __init__(self, data: Buffer, start: int, end: int, text: bool = False) -> None:
-        self.data = data
+    def __init__(self, source: Source, start: int, end: int, text: bool = False) -> None:
+        self.source = source
         self.start = start
         self.end = end
         self.text = text

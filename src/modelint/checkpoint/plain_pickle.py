@@ -7,9 +7,9 @@ from modelint.checkpoint.contents import Contents, Stored
 from modelint.checkpoint.facts import TrailingBytes
 from modelint.checkpoint.inner import Loads
 from modelint.checkpoint.limits import Budget
-from modelint.checkpoint.mapped import mapped
 from modelint.checkpoint.numpy_arrays import Array, array_of
 from modelint.checkpoint.pickle_machine import Machine
+from modelint.checkpoint.source import InFile
 from modelint.checkpoint.tensors import Storage, Tensors
 from modelint.keys.table import Kind
 
@@ -21,11 +21,10 @@ def read(path: str, budget: Budget | None = None) -> Contents:
     budget = budget or Budget()
     with regular.opened(path) as file:
         size = regular.size(file)
-        data = mapped(file)
-    machine = Machine(data, budget)
-    value, end = machine.run(0, size)
-    loads = Loads(budget)
-    loads.look(machine.loads)
+        machine = Machine(InFile(file), budget)
+        value, end = machine.run(0, size)
+        loads = Loads(budget)
+        loads.look(machine.loads)
     tensors = _Tensors(loads)
     found = roots.find(value, tensors, budget)
     facts: list[object] = [

@@ -10,9 +10,9 @@ from modelint.checkpoint import damage, inner, regular, roots
 from modelint.checkpoint.contents import Contents, Refused
 from modelint.checkpoint.facts import ShortRecord, TrailingBytes, Truncated
 from modelint.checkpoint.limits import NUMBER, Budget
-from modelint.checkpoint.mapped import mapped
 from modelint.checkpoint.nodes import items_of
 from modelint.checkpoint.pickle_machine import Machine
+from modelint.checkpoint.source import InFile
 from modelint.checkpoint.tensors import Tensors
 
 FORMAT = "torch legacy"
@@ -24,7 +24,7 @@ def read(path: str, budget: Budget | None = None) -> Contents:
     budget = budget or Budget()
     with regular.opened(path) as file:
         size = regular.size(file)
-        machine = Machine(mapped(file), budget)
+        machine = Machine(InFile(file), budget)
         at = inner.prelude(machine, 0, size)
         value, at = machine.run(at, size)
         keys, at = machine.run(at, size)
@@ -32,6 +32,7 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         tensors.declare_all(machine.persistents)
         found = roots.find(value, tensors, budget)
         walked = _walk(_names(keys), at, size, tensors, lambda place: regular.read(file, place, 8))
+        calls = inner.called(machine.calls, machine.loads, budget)
     facts: list[object] = [*found.modules, *damage.shapes(tensors.bad)]
     if walked.needs > size:
         cut = {name for name, length in tensors.declared.items() if walked.there.get(name, 0) < (length or 0)}
@@ -43,7 +44,6 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         if walked.end < size and not any(isinstance(each, ShortRecord) for each in records):
             facts.append(TrailingBytes(size - walked.end))
     facts.extend(damage.views(found.roots, tensors.declared))
-    calls = inner.called(machine.calls, machine.loads, budget)
     return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size)
 
 

@@ -10,6 +10,7 @@ from modelint.checkpoint.contents import Contents, Refused
 from modelint.checkpoint.facts import TrailingBytes, Truncated
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.pickle_values import Outcome
+from modelint.checkpoint.source import InFile
 from modelint.checkpoint.tensors import Tensors
 
 FORMAT = "torch zip"
@@ -18,7 +19,17 @@ PICKLE = b"data.pkl"
 
 def outcome(archive: Archive) -> Outcome:
     """What the pickle of the archive describes. Raises Refused."""
-    return pickle_machine.run(archive.read(PICKLE, limits.PICKLE), budget=archive.budget)
+    entry = archive.find(PICKLE)
+    if entry is None or not entry.is_stored:
+        return pickle_machine.run(archive.read(PICKLE, limits.INFLATED), budget=archive.budget)
+    begin, end = archive.span(PICKLE)
+    return pickle_machine.run(InFile(archive.file), begin, _bounded(begin, end), budget=archive.budget)
+
+
+def _bounded(begin: int, end: int) -> int:
+    if end - begin > limits.PICKLE:
+        raise Refused(f"its pickle has {end - begin:,} bytes; modelint reads at most {limits.PICKLE:,}")
+    return end
 
 
 def read(archive: Archive, path: str, size: int) -> Contents:
@@ -65,13 +76,11 @@ def salvage(file: BinaryIO, path: str, size: int, budget: Budget) -> Contents:
     if not name.lower().endswith(b"/" + PICKLE) or LOCAL.unpack_from(header)[3] != 0:
         raise Refused("truncated: a zip archive without the directory at its end; copy or download it again")
     begin = LOCAL.size + named + extra
-    length = max(0, min(size - begin, limits.PICKLE))
-    budget.keep(length)
-    described = pickle_machine.run(regular.read(file, begin, length), budget=budget)
+    described = pickle_machine.run(InFile(file), begin, size, budget=budget)
     tensors = Tensors()
     tensors.declare_all(described.persistents)
     found = roots.find(described.value, tensors, budget)
-    needs = begin + described.end + sum(each or 0 for each in tensors.declared.values())
+    needs = described.end + sum(each or 0 for each in tensors.declared.values())
     facts = (*found.modules, Truncated(size, max(needs, size + 1)), *damage.shapes(tensors.bad))
     calls = inner.called(described.calls, described.loads, budget)
     storages = {name: declared for name, declared in tensors.declared.items() if declared is not None}
