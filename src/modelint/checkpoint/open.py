@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from modelint.checkpoint import dcp, folders, regular, safetensors, sharded
+from modelint.checkpoint import dcp, folders, plain_pickle, regular, safetensors, sharded, torch_legacy, zipped
 from modelint.checkpoint.contents import Contents, Refused, Root
 from modelint.checkpoint.facts import Called, NoTensors, WrongExtension
 from modelint.checkpoint.globals import danger
@@ -79,7 +79,9 @@ def _format(path: str) -> Format:
 def _parsed(path: str, format: Format) -> Contents:
     if format == "safetensors":
         return safetensors.read(path)
-    raise Refused("a file of torch, which is not read yet")
+    if format == "zip":
+        return zipped.read(path)
+    return torch_legacy.read(path) if format == "legacy" else plain_pickle.read(path)
 
 
 def _checked(path: str, contents: Contents) -> Contents:
