@@ -154,7 +154,7 @@ class _Leaf(NamedTuple):
 
 def _exact(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
     """Keys of one shape and dtype together."""
-    lines = fold(specs, {key: spec[:2] for key, spec in specs.items()}, inside=True)
+    lines = fold(specs, {key: f"{spec.dtype} {spec.shape}" for key, spec in specs.items()}, inside=True)
     return [_Leaf(line.parts, _words([specs[line.keys[0]]], common), len(line.keys)) for line in lines]
 
 
