@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from modelint.rule import FileRule, LayoutRule, Rule
+    from modelint.rule import CauseRule, FileRule, LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
 PACKAGES = ("lint", "layout", "checkpoint", "tool")
@@ -21,7 +21,7 @@ PACKAGES = ("lint", "layout", "checkpoint", "tool")
 TableFormat = Literal["text", "json", "markdown"]
 
 _codes: dict[str, str] = {}
-_rules: dict[str, list[Rule | LayoutRule | FileRule]] = {}
+_rules: dict[str, list[Rule | LayoutRule | FileRule | CauseRule]] = {}
 
 
 class UnknownCode(ValueError):
@@ -47,13 +47,19 @@ def codes() -> dict[str, str]:
     return _codes
 
 
-def rules(package: str | None = None) -> list[Rule | LayoutRule | FileRule]:
+def rules(package: str | None = None) -> list[Rule | LayoutRule | FileRule | CauseRule]:
     """Every rule, the 9xx codes of the tool among them (they ask for no facts), or those of one package; by code."""
     packages = PACKAGES if package is None else (package,)
     for each in packages:
         if each not in _rules:
             _rules[each] = [import_module(module).RULE for _, module in _modules((each,))]
     return sorted((rule for each in packages for rule in _rules[each]), key=lambda rule: rule.code)
+
+
+def rule(code: str) -> Rule | LayoutRule | FileRule | CauseRule | None:
+    """The rule of one code; imports no other."""
+    module = next((module for found, module in _modules() if found == code), None)
+    return None if module is None else import_module(module).RULE
 
 
 def resolve(text: str) -> str:

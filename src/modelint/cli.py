@@ -171,6 +171,10 @@ def _add_lock(lock: argparse.ArgumentParser) -> None:
     lock.add_argument("models", nargs="*", metavar="MODEL", help="names of tracked models (default: all)")
     lock.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is to be accepted")
     lock.add_argument("--reason", metavar="TEXT", help="why, for the record of the accepted step")
+    lock.add_argument("--release", metavar="NAME", help="keep the layout as a release: files of it exist out there")
+    lock.add_argument(
+        "--retire", action="append", metavar="NAME", help="no longer prove that files of this release load (--reason)"
+    )
     names = lock.add_mutually_exclusive_group()
     names.add_argument("--remove", metavar="NAME", help="remove the manifest of a model that is no longer declared")
     names.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="keep the manifest of OLD under the name NEW")

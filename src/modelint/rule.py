@@ -81,3 +81,16 @@ class FileRule(NamedTuple):
     check: Callable[[Any], Iterator[FileReport]]
     severity: Severity = "error"
     status: Status = "on"
+
+
+class CauseRule(NamedTuple):
+    """One reason why a file does not fit a model. ``check`` is called with the situation; it yields candidates."""
+
+    code: str
+    name: str
+    summary: str
+    #: Causes of an earlier stage are looked for first: what all keys have in common before what a few tell.
+    stage: int
+    check: Callable[[Any], Iterator[Any]]
+    severity: Severity = "information"
+    status: Status = "on"

@@ -37,6 +37,10 @@ class Load(NamedTuple):
     hooks: bool = False
     #: What the load raised besides.
     error: str | None = None
+    #: Of a load that succeeds: what strict=True does not tell (modelint.layout.release.Losses).
+    dropped: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 class ClassPlace(NamedTuple):
@@ -188,6 +192,25 @@ class ManifestUnreadable(NamedTuple):
     path: str
     line: int
     reason: str
+    #: The manifest is that of a release.
+    release: str | None = None
+
+
+class ReleaseDoesNotLoad(NamedTuple):
+    """What strict loads of files of ``releases``, which all load alike, say. Names are folded."""
+
+    model: str
+    releases: tuple[str, ...]
+    #: It is not known whether they load (``why``); or they do, and not all of them arrives.
+    outcome: Literal["fails", "unproved", "partly"]
+    #: At the first cause, with all that is missing and unexpected; None: unproved.
+    drift: Drifted | None = None
+    reshaped: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    why: str | None = None
+    dropped: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 class ManifestOrphaned(NamedTuple):
@@ -207,5 +230,5 @@ DriftFact = (
     | InitialValueChanged
     | MeaningFact
 )
-ModelFact = ManifestMissing | DoesNotBuild | ManifestUnreadable | ManifestOrphaned
+ModelFact = ManifestMissing | DoesNotBuild | ManifestUnreadable | ManifestOrphaned | ReleaseDoesNotLoad
 Fact = DriftFact | ModelFact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections import OrderedDict
@@ -12,7 +13,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter, UninitializedTensorMixin  # type: ignore[attr-defined]
 
+from . import reach, record
 from .blame import is_about_meta, one_line
+from .state import Snapshot
 
 _RESHAPED = re.compile(
     r"size mismatch for (.+?): copying a param with shape (?:torch\.Size\()?[\[(]?([\d, ]*)[\])]*"
@@ -74,19 +77,28 @@ class Loader:
         self._memory = memory
         self._hooks = has_hooks(model)
         self._changes = self._hooks or is_lazy(model)
+        self._saved = reach.saved_names(model, state)
+        self._size = sum(each.numel() * each.itemsize for each in state.values() if is_filled(each))
+        #: An instance that no load has changed.
+        self._spare: nn.Module | None = None
 
     def load(self, old: Mapping[str, Any]) -> dict[str, Any]:
         """The verdict on one old layout."""
-        if not self._hooks and _equal(old, self._state):
+        if not self._hooks and self._is_mine(old):
             return _verdict(hooks=False)
-        verdict = self._try(_file(old, self._state, "meta"))
-        if verdict["proved"]:
-            return verdict
+        first = self._try(old, "meta")
+        if _is_certain(first) or not self._changes:
+            return first
         size = sum(_bytes(spec) for spec in old["keys"].values())
         if size > self._memory // 2:
-            verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
-            return verdict
-        return self._try(_file(old, self._state, "cpu"))
+            if not first["proved"]:
+                first["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
+            return first
+        second = self._try(old, "cpu")
+        if _is_certain(second) or size + self._size > self._memory // 2:
+            return second
+        third = self._try(old, "cpu", whole=True)
+        return third if third["proved"] else second
 
     def round_trip(self, layout: Mapping[str, Any]) -> str | None:
         """Why a second instance does not accept what the first one saves. Asked only where torch does not ensure it."""
@@ -95,17 +107,53 @@ class Loader:
         state = _File(self._state)
         if hasattr(self._state, "_metadata"):
             state._metadata = self._state._metadata
-        verdict = self._try(state)
+        verdict = self._run(self._instance(), state)
+        self._spare = None
         if not verdict["proved"]:
             verdict = self.load(layout)
         return None if verdict["loads"] or not verdict["proved"] else str(verdict["error"] or "keys are left over")
 
-    def _try(self, state: _File) -> dict[str, Any]:
-        model = self._again() if self._changes else self._model
+    def _is_mine(self, old: Mapping[str, Any]) -> bool:
+        """The layout of the model as it is now."""
+        if old["extra"] or old["keys"].keys() != self._state.keys():
+            return False
+        for key, spec in old["keys"].items():
+            value = self._state[key]
+            if not is_filled(value) or spec["shape"] is None or list(value.shape) != list(spec["shape"]):
+                return False
+        return {frozenset(group) for group in old["ties"]} == {frozenset(group) for group in record.ties(self._state)}
+
+    def _try(self, old: Mapping[str, Any], device: str, *, whole: bool = False) -> dict[str, Any]:
+        """Load an empty file, or one of zeros; ``whole``: the model has values, too, all of them zero."""
+        model = self._instance()
+        if whole:
+            self._spare = None
+            try:
+                model = _zeroed(model)
+            except Exception as error:
+                return {**_refused(error, self._hooks), "proved": False}
+        before = _Looks(model) if model is self._spare else None
+        file = _file(old, self._state, device)
+        watch = reach.Watch(file, model, hold=device == "meta")
+        verdict = self._run(model, file, watch)
+        if verdict["loads"]:
+            verdict.update(watch.found(model, self._saved)._asdict())
+        if before is not None and not before.hold():
+            self._spare = None
+        return verdict
+
+    def _instance(self) -> nn.Module:
+        if not self._changes:
+            return self._model
+        if self._spare is None:
+            self._spare = self._again()
+        return self._spare
+
+    def _run(self, model: nn.Module, file: _File, watch: reach.Watch | None = None) -> dict[str, Any]:
         try:
-            with warnings.catch_warnings(), torch.no_grad():
+            with warnings.catch_warnings(), torch.no_grad(), watch or contextlib.nullcontext():
                 warnings.simplefilter("ignore")
-                result = model.load_state_dict(state, strict=True)
+                result = model.load_state_dict(file, strict=True)
         except Exception as error:
             return _refused(error, self._hooks)
         verdict = _verdict(self._hooks)
@@ -113,6 +161,44 @@ class Loader:
         verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
         verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
         return verdict
+
+
+def is_filled(value: object) -> bool:
+    """A tensor that has a shape."""
+    return isinstance(value, torch.Tensor) and not isinstance(value, UninitializedTensorMixin)
+
+
+class _Looks:
+    """An instance as it is, down to the sizes of its tensors."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._modules = Snapshot(model, [*model.modules()][1:])
+        self._tensors = self._told()
+
+    def _told(self) -> list[tuple[Any, ...]]:
+        return [
+            (name, record.storage(each), each.shape if is_filled(each) else None)
+            for name, each in reach.tensors_of(self._model)
+        ]
+
+    def hold(self) -> bool:
+        return self._modules.holds() and self._tensors == self._told()
+
+
+def _zeroed(model: nn.Module) -> nn.Module:
+    """The model with values."""
+    with torch.no_grad():
+        model = model.to_empty(device="cpu")
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.zero_()
+    return model
+
+
+def _is_certain(verdict: Mapping[str, Any]) -> bool:
+    """With other values it would be the same."""
+    told = verdict["missing"] or verdict["unexpected"] or verdict["reshaped"]
+    return bool(verdict["loads"] or (verdict["proved"] and told))
 
 
 def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
@@ -123,21 +209,12 @@ def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
         "missing": [],
         "unexpected": [],
         "reshaped": [],
+        "dropped": [],
+        "unreached": [],
+        "filled": [],
         "hooks": hooks,
         "error": error,
     }
-
-
-def _equal(old: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    if old["keys"].keys() | old["extra"].keys() != state.keys() or old["extra"]:
-        return False
-    for key, spec in old["keys"].items():
-        value = state[key]
-        if not isinstance(value, torch.Tensor) or isinstance(value, UninitializedTensorMixin):
-            return False
-        if spec["shape"] is None or list(value.shape) != list(spec["shape"]):
-            return False
-    return True
 
 
 def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _File:
@@ -181,7 +258,8 @@ def _refused(error: Exception, hooks: bool) -> dict[str, Any]:
     told = verdict["missing"] or verdict["unexpected"] or verdict["reshaped"]
     if not told or "an exception occurred" in text:
         verdict["proved"] = not is_about_meta(error)
-        verdict["why"] = None if verdict["proved"] else "loading reads values: " + one_line(error)
+    if not verdict["proved"]:
+        verdict["why"] = "loading reads values: " + one_line(error)
     return verdict
 
 
