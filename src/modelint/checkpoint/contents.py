@@ -80,3 +80,5 @@ class Contents(NamedTuple):
     facts: tuple[object, ...] = ()
     #: Of the file, or of all of its shards.
     bytes: int = 0
+    #: All names that a load would look up, called or not.
+    globals: tuple[str, ...] = ()

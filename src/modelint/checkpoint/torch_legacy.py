@@ -44,7 +44,8 @@ def read(path: str, budget: Budget | None = None) -> Contents:
             facts.append(TrailingBytes(size - walked.end))
     facts.extend(damage.views(found.roots, tensors.declared))
     calls = inner.called(machine.calls, machine.loads, budget)
-    return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size)
+    named = tuple(machine.globals)
+    return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size, named)
 
 
 class _Walked(NamedTuple):
