@@ -8,7 +8,17 @@ from __future__ import annotations
 import os
 import stat
 
-from modelint.checkpoint import dcp, folders, plain_pickle, regular, safetensors, sharded, torch_legacy, zipped
+from modelint.checkpoint import (
+    dcp,
+    deepspeed,
+    folders,
+    plain_pickle,
+    regular,
+    safetensors,
+    sharded,
+    torch_legacy,
+    zipped,
+)
 from modelint.checkpoint.contents import Contents, Refused, Root
 from modelint.checkpoint.facts import Called, NoTensors, WrongExtension
 from modelint.checkpoint.globals import danger
@@ -52,6 +62,8 @@ def _of_folder(folder: str) -> Contents:
             return _of_index(meant.path)
         if meant.kind == "distributed":
             return dcp.read(meant.path)
+        if meant.kind == "deepspeed":
+            return deepspeed.read(meant.path)
         return _of_file(meant.path)
     except Refused as refused:
         name = os.path.relpath(meant.path, folder)

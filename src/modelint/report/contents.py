@@ -116,11 +116,16 @@ def _head(what: Shown) -> Iterator[str]:
         also = ", ".join(f"{shown(other.path)} ({many(len(other.tensors), 'tensor')})" for other in others[:6])
         more = f" and {len(others) - 6} more" if len(others) > 6 else ""
         yield f"  state dict at {shown(root.path)}" + (f"; others, for --root: {also}{more}\n" if others else "\n")
-    roots = {each.path for each in contents.roots}
-    beside = [f"{shown(path)} {shown(kind)}" for path, kind in contents.entries.items() if path not in roots]
+    beside = [f"{shown(path)} {shown(kind)}" for path, kind in _telling(contents)]
     if beside:
         more = f" and {len(beside) - 8} more" if len(beside) > 8 else ""
         yield f"  beside it: {', '.join(beside[:8])}{more}\n"
+
+
+def _telling(contents: Contents) -> Iterator[tuple[str, str]]:
+    """What stands beside the state dicts."""
+    roots = {each.path for each in contents.roots}
+    yield from ((path, kind) for path, kind in contents.entries.items() if path not in roots and kind != "None")
 
 
 #: Name, what it is, how many keys the line stands for.
