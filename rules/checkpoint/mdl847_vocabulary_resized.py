@@ -46,6 +46,8 @@ def check(at: Situation) -> Iterator[Cause]:
         for key, (old, new) in at.reshaped.items()
         if old and new and old[1:] == new[1:] and not is_position(key)
     }
+    if not at.is_alike:
+        return
     tables = {key for key in rows if is_embedding(key) and len(at.new[key].shape or ()) == 2}
     for one, other in dict.fromkeys(rows[key] for key in rows if key in tables):
         keys = tuple(key for key, sizes in rows.items() if sizes == (one, other))

@@ -48,7 +48,7 @@ def check(at: Situation) -> Iterator[Cause]:
             steps.append(step)
             keys.append(key)
             sizes.append(_sizes(step, old, new))
-    if not keys:
+    if not keys or not at.is_alike:
         return
     made = [key for key in at.reshaped if key not in keys and is_computed_buffer(key, at.new[key].shape)]
     if made:

@@ -99,6 +99,11 @@ class Situation:
     def loads(self) -> bool:
         return not (self.missing or self.unexpected or self.reshaped)
 
+    @property
+    def is_alike(self) -> bool:
+        """Whether most keys of the smaller side agree, those aside that differ in shape alone."""
+        return 2 * (self.agreed + len(self.reshaped)) > min(len(self.cells), len(self.new)) and self.agreed > 0
+
     def is_agreed(self, key: str) -> bool:
         """Whether ``key`` is one of both sides, with one shape."""
         return key in self.new and key in self.cells and key not in self.reshaped
