@@ -44,7 +44,6 @@ from modelint.keys.tables import COUNTER, is_computed_buffer
 from modelint.keys.words import changes, counted
 from modelint.rule import CauseRule
 
-
 #: Of the names that differ on either side, so many must have a new one, and not only be undecided.
 LEAST = 0.4
 
@@ -63,8 +62,7 @@ def check(at: Situation) -> Iterator[Cause]:
             return
     if renames:
         yield Cause(
-            f"{counted(renames)} {'have' if len(renames) > 1 else 'has'} another name in the model: "
-            f"{changes(renames)}",
+            f"{counted(renames)} {'have' if len(renames) > 1 else 'has'} another name in the model: {changes(renames)}",
             "keep the old names, or rename the keys of old files in a load hook",
             (Rename(renames, form_of(renames, list(at.cells))),),
             ambiguous=ambiguous,

@@ -1,8 +1,8 @@
 """# vocabulary-resized (MDL847)
 
 ## What it does
-Says that embedding and output layer have a few rows more or less, and all else fits: tokens were added, or the table was
-padded.
+Says that embedding and output layer have a few rows more or less, and all else fits: tokens were added, or the table
+was padded.
 
 ## Why it bites
 A load stops on the shapes. Rows that are cut off, or stay as they were initialised, show only when such a token comes.

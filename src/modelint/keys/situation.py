@@ -43,10 +43,13 @@ class Around(NamedTuple):
     constants: frozenset[str] = frozenset()
 
 
+NOTHING = Around()
+
+
 class Situation:
     """``old`` is the file as changed so far, ``new`` the model. Both hold state that is no tensor, too."""
 
-    def __init__(self, file: KeyTable, model: KeyTable, around: Around = Around(), steps: Sequence[Step] = ()) -> None:
+    def __init__(self, file: KeyTable, model: KeyTable, around: Around = NOTHING, steps: Sequence[Step] = ()) -> None:
         self.file, self.model, self.around = file, model, around
         self.steps = tuple(steps)
         self.new = _all(model)

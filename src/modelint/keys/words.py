@@ -15,7 +15,7 @@ def some(keys: Iterable[str], most: int = 3) -> str:
     return ", ".join(line.text for line in lines[:most]) + (f" and {left} more" if left else "")
 
 
-def counted(keys: Collection[str] | int, noun: str = "key") -> str:
+def counted(keys: Collection[object] | int, noun: str = "key") -> str:
     number = keys if isinstance(keys, int) else len(keys)
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 

@@ -27,7 +27,9 @@ def program(explanation: Explanation, source: str, root: str = "/") -> str:
     if asked:
         arguments += ["*", *asked]
     text = "\n".join(body)
-    lines = [f"import {name}" for name in ("re", "torch") if re.search(rf"^[^#]*\b{name}\.(?!compile)", text, re.MULTILINE)]
+    lines = [
+        f"import {name}" for name in ("re", "torch") if re.search(rf"^[^#]*\b{name}\.(?!compile)", text, re.MULTILINE)
+    ]
     lines += ["", ""] if lines else []
     lines.append(f"def {NAME}({', '.join(arguments)}):")
     lines += [f"    {line}" for line in _doc(source, asked)]
