@@ -34,7 +34,11 @@ from hostile.verdict import document, faults, listing
 from hostile.watched import MEMORY, Runner
 
 FAMILIES = (bombs, calls, distributed, forged, indexes, legacy, opcodes, paths, polyglots, safetensors, words, zips)
-#: Where one process of each kind is enough for the plain suite.
+#: Not for torch.
+LARGE = {
+    case.name for family in (safetensors, zips) for case in family.cases() if "0000" in case.name or "bomb" in case.name
+}
+LARGE |= {"safetensors/sparse-terabyte"}
 MODES = (("show",), ("show", "--format", "json"), ("diff",))
 
 
@@ -103,6 +107,30 @@ def test_payloads_are_real(loader: Loader, tmp_path: Any) -> None:
             silent.append(f"{case.name}: {said['error']}")
     assert not silent, "\n".join(silent)
     assert len(harmful) > 120
+
+
+@pytest.mark.parametrize(
+    "family", (forged, legacy, polyglots, safetensors, zips), ids=lambda family: family.__name__[8:]
+)
+def test_nothing_to_report_means_that_it_loads(family: Any, runner: Runner, loader: Loader, tmp_path: Any) -> None:
+    """Where `show` exits with 0, torch or safetensors loads the file, and to the same keys, shapes and dtypes."""
+    wrong = []
+    for number, case in enumerate(family.cases()):
+        if case.name in LARGE:
+            continue
+        folder = f"{tmp_path}/{number}"
+        path = built(case, folder)
+        run = runner.run(folder, "show", "--format", "json", path)
+        if run.status:
+            continue
+        said = document(run)
+        loaded = loader.load(folder, path, "safetensors" if path.endswith(".safetensors") else "torch")
+        shown = sorted([each["key"], each["shape"], each["dtype"]] for each in said["tensors"])
+        if loaded["error"]:
+            wrong.append(f"{case.name}: does not load: {loaded['error']}")
+        elif said["root"] == "/" and loaded["keys"] is not None and sorted(loaded["keys"]) != shown:
+            wrong.append(f"{case.name}: {shown}, not {sorted(loaded['keys'])}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_there_are_enough() -> None:
