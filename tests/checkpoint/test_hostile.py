@@ -8,37 +8,22 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hostile import (
-    bombs,
-    calls,
-    distributed,
-    forged,
-    indexes,
-    legacy,
-    opcodes,
-    paths,
-    polyglots,
-    safetensors,
-    words,
-    zips,
-)
+from hostile import bombs, calls, distributed, forged, headers, indexes, legacy, opcodes, paths, polyglots, words, zips
 from hostile.case import Case
 from hostile.genuine import Loader
 from hostile.verdict import document, faults, listing
 from hostile.watched import MEMORY, Runner
 
-FAMILIES = (bombs, calls, distributed, forged, indexes, legacy, opcodes, paths, polyglots, safetensors, words, zips)
-#: Not for torch.
-LARGE = {
-    case.name for family in (safetensors, zips) for case in family.cases() if "0000" in case.name or "bomb" in case.name
-}
-LARGE |= {"safetensors/sparse-terabyte"}
+FAMILIES = (bombs, calls, distributed, forged, headers, indexes, legacy, opcodes, paths, polyglots, words, zips)
+#: A later version may know the dtype: it is shown as it stands.
+LATER = {"safetensors/dtype-unknown", "safetensors/dtype-escape", "safetensors/sparse-terabyte"}
 MODES = (("show",), ("show", "--format", "json"), ("diff",))
 
 
@@ -62,23 +47,44 @@ def built(case: Case, folder: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__.rpartition(".")[2])
+families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__.rpartition(".")[2])
+
+
+@families
 def test_hostile(family: Any, runner: Runner, tmp_path: Any) -> None:
+    """All but the heavy ones, each in one of the modes, and in that in which something is claimed of it."""
     wrong = []
     for number, case in enumerate(family.cases()):
-        folder = f"{tmp_path}/{number}"
-        path = built(case, folder)
-        before = listing(folder)
-        for mode in MODES:
-            files = (path, path) if mode[0] == "diff" else (path,)
-            exits = case.exits if mode[0] == "show" else frozenset({0, 1, 2, 3} if 2 in case.exits else {0, 1, 3})
-            run = runner.run(folder, *mode, *files)
-            found = faults(run, folder, before, exits)
-            if "json" in mode and run.status in (0, 1):
-                found += misread(case, document(run))
-            wrong += [f"{case.name}: {' '.join(mode)}: {each}" for each in found]
-        subprocess.run(["rm", "-rf", folder], check=True)
+        if not case.heavy:
+            modes = {MODES[number % 3], MODES[1]} if case.keys or case.fires else {MODES[number % 3]}
+            wrong += judged(case, modes, runner, f"{tmp_path}/{number}")
     assert not wrong, f"{len(wrong)} faults\n" + "\n".join(wrong)
+
+
+@pytest.mark.slow
+@families
+def test_hostile_in_every_mode(family: Any, runner: Runner, tmp_path: Any) -> None:
+    wrong = []
+    for number, case in enumerate(family.cases()):
+        wrong += judged(case, set(MODES), runner, f"{tmp_path}/{number}")
+    assert not wrong, f"{len(wrong)} faults\n" + "\n".join(wrong)
+
+
+def judged(case: Case, modes: set[tuple[str, ...]], runner: Runner, folder: str) -> list[str]:
+    """What is wrong with these runs of it."""
+    path = built(case, folder)
+    before = listing(folder)
+    wrong = []
+    for mode in sorted(modes):
+        files = (path, path) if mode[0] == "diff" else (path,)
+        exits = case.exits if mode[0] == "show" else frozenset({0, 1, 2, 3} if 2 in case.exits else {0, 1, 3})
+        run = runner.run(folder, *mode, *files)
+        found = faults(run, folder, before, exits)
+        if "json" in mode and run.status in (0, 1):
+            found += misread(case, document(run))
+        wrong += [f"{case.name}: {' '.join(mode)}: {each}" for each in found]
+    shutil.rmtree(folder)
+    return wrong
 
 
 def misread(case: Case, said: dict[str, Any]) -> list[str]:
@@ -109,14 +115,12 @@ def test_payloads_are_real(loader: Loader, tmp_path: Any) -> None:
     assert len(harmful) > 120
 
 
-@pytest.mark.parametrize(
-    "family", (forged, legacy, polyglots, safetensors, zips), ids=lambda family: family.__name__[8:]
-)
+@pytest.mark.parametrize("family", (forged, headers, legacy, polyglots, zips), ids=lambda family: family.__name__[8:])
 def test_nothing_to_report_means_that_it_loads(family: Any, runner: Runner, loader: Loader, tmp_path: Any) -> None:
     """Where `show` exits with 0, torch or safetensors loads the file, and to the same keys, shapes and dtypes."""
     wrong = []
     for number, case in enumerate(family.cases()):
-        if case.name in LARGE:
+        if case.heavy:
             continue
         folder = f"{tmp_path}/{number}"
         path = built(case, folder)
@@ -124,8 +128,10 @@ def test_nothing_to_report_means_that_it_loads(family: Any, runner: Runner, load
         if run.status:
             continue
         said = document(run)
-        loaded = loader.load(folder, path, "safetensors" if path.endswith(".safetensors") else "torch")
+        loaded = loader.load(folder, path, "safetensors" if case.name.startswith("safetensors/") else "torch")
         shown = sorted([each["key"], each["shape"], each["dtype"]] for each in said["tensors"])
+        if case.name in LATER:
+            continue
         if loaded["error"]:
             wrong.append(f"{case.name}: does not load: {loaded['error']}")
         elif said["root"] == "/" and loaded["keys"] is not None and sorted(loaded["keys"]) != shown:

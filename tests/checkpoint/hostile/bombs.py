@@ -245,12 +245,15 @@ def numbers() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "key-is-a-global", lambda: HEAD + b"}" + named("os", "system") + tensor() + b"s."
 
 
+#: Small files, though what they say is large.
+LIGHT = ("doubled", "dict-", "list-", "tuple-in", "module-in", "state-", "arguments-", "tensor-in", "storage-in")
+CHOSEN = {"deep-tuple-as-key", "doubled-tuple-as-key", "30-million-dicts", "keys-of-one-hash", "LONG4-2^31"}
+
+
 def cases() -> Iterator[Case]:
     for family in (small, wide, numbers):
         for name, data in family():
-            yield Case(f"bombs/{name}", later("model.pt", lambda data=data: torch_zip(data())))
-    chosen = {"deep-tuple-as-key", "doubled-tuple-as-key", "30-million-dicts", "keys-of-one-hash", "LONG4-2^31"}
-    for family in (small, wide, numbers):
-        for name, data in family():
-            if name in chosen:
-                yield Case(f"bombs/plain-{name}", later("model.pkl", data))
+            heavy = not name.startswith(LIGHT) if family is not numbers else "million" in name or "megabytes" in name
+            yield Case(f"bombs/{name}", later("model.pt", lambda data=data: torch_zip(data())), heavy=heavy)
+            if name in CHOSEN:
+                yield Case(f"bombs/plain-{name}", later("model.pkl", data), heavy=heavy)

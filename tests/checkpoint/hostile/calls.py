@@ -102,10 +102,10 @@ def functions() -> Iterator[tuple[str, Raw]]:
         "threading.Timer",
         applied(attribute(call("threading", "Thread", None, named("os", "mkdir"), None, ("canary",)), "run")),
     )
-    yield (
-        "concurrent.futures",
-        applied(attribute(call("concurrent.futures", "ThreadPoolExecutor"), "submit"), named("os", "mkdir"), "canary"),
+    submitted = applied(
+        attribute(call("concurrent.futures", "ThreadPoolExecutor"), "submit"), named("os", "mkdir"), "canary"
     )
+    yield "concurrent.futures", applied(attribute(submitted, "result"))
     yield (
         "weakref.finalize",
         applied(call("weakref", "finalize", named("collections", "OrderedDict"), named("os", "mkdir"), "canary")),

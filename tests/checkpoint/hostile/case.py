@@ -20,6 +20,8 @@ class Case(NamedTuple):
     fires: str = ""
     #: The keys that must be shown; None: nothing is claimed.
     keys: tuple[str, ...] | None = None
+    #: Takes its time: not for the plain suite, nor for torch.
+    heavy: bool = False
 
 
 READ = frozenset({0, 1})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -23,7 +24,9 @@ class Loader:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", os.path.abspath(__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-P", "-W", "ignore", os.path.abspath(__file__)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def load(self, folder: str, path: str, loader: str) -> dict[str, Any]:
@@ -80,7 +83,8 @@ def child(folder: str, path: str, loader: str, answer: int) -> None:
         said: dict[str, Any] = {"keys": described(load(path, loader)), "error": ""}
     except BaseException as error:
         said = {"keys": None, "error": f"{type(error).__name__}: {error}"[:300]}
-    os.write(answer, json.dumps(said).encode()[:60_000])
+    with open(answer, "w") as file:
+        json.dump(said, file)
     os._exit(0)
 
 
@@ -94,17 +98,15 @@ def watched(folder: str, path: str, loader: str) -> dict[str, Any]:
             os._exit(1)
     os.close(write)
     end = time.monotonic() + 2 * SECONDS
-    while not os.waitpid(pid, os.WNOHANG)[0]:
-        if time.monotonic() > end:
-            os.killpg(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    text = b""
+    while select.select([read], [], [], max(end - time.monotonic(), 0))[0]:
+        more = os.read(read, 1 << 16)
+        text += more
+        if not more:
             break
-        time.sleep(0.002)
-    os.set_blocking(read, False)
-    try:
-        text = os.read(read, 1 << 16)
-    except BlockingIOError:
-        text = b""
+    else:
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
     os.close(read)
     fired = any(name.startswith("canary") for name in os.listdir(folder))
     try:

@@ -10,7 +10,7 @@ from hostile.archives import torch_zip
 from hostile.assemble import Raw, pickled, push, tensor
 from hostile.calls import SYSTEM
 from hostile.case import ALARM, CLEAN, Build, Case, files
-from hostile.safetensors import SMALL, entry, made
+from hostile.headers import SMALL, entry, made
 
 INDEX = "model.safetensors.index.json"
 FIRST = "model-00001-of-00002.safetensors"
@@ -88,11 +88,11 @@ def cases() -> Iterator[Case]:
     yield Case("indexes/payload-in-a-shard", files(".", {name: index(pytorch)} | shards), ALARM)
     yield Case("indexes/payload-in-a-shard-by-index", files(name, {name: index(pytorch)} | shards), ALARM)
     many = {f"layers.{each}.weight": f"model-{each}.safetensors" for each in range(20_000)}
-    yield Case("indexes/20000-missing-shards", files(INDEX, {INDEX: index(many)}), ALARM)
+    yield Case("indexes/20000-missing-shards", files(INDEX, {INDEX: index(many)}), ALARM, heavy=True)
     deep = b'{"weight_map": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"
-    yield Case("indexes/deep", files(INDEX, {INDEX: deep}), ALARM)
+    yield Case("indexes/deep", files(INDEX, {INDEX: deep}), ALARM, heavy=True)
     deep = b'{"weight_map": ' + b'{"a":' * 500_000 + b"1" + b"}" * 500_000 + b"}"
-    yield Case("indexes/deep-objects", files(INDEX, {INDEX: deep}), ALARM)
+    yield Case("indexes/deep-objects", files(INDEX, {INDEX: deep}), ALARM, heavy=True)
     both = {
         INDEX: index({"weight": FIRST, "bias": SECOND}),
         FIRST: SMALL,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from hostile.archives import torch_zip
 from hostile.case import ALARM, CLEAN, READ, REFUSED, Build, Case, written
+from hostile.headers import SMALL
 from hostile.indexes import FIRST, INDEX, SECOND, index
-from hostile.safetensors import SMALL
 
 
 def fifo(name: str) -> Build:

@@ -11,7 +11,7 @@ from hostile.assemble import pickled, state, tensor
 from hostile.calls import SYSTEM
 from hostile.case import ALARM, Case
 from hostile.case import written as file
-from hostile.safetensors import SMALL, encoded
+from hostile.headers import SMALL, encoded
 
 GOOD = torch_zip()
 EVIL = torch_zip(state(key="evil"))

@@ -40,8 +40,10 @@ def opened(act: str, folder: str) -> str:
     path, flags = act.removeprefix("open ").rsplit(" ", 1)
     if int(flags) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         return f"opened for writing: {path!r}"
-    full = os.path.realpath(os.path.join(folder, path))
-    if path.isdigit() or full.startswith((os.path.realpath(folder), *OWN)):
+    # A link of the folder may lead out of it, to a file; a path that the file names may not.
+    full = os.path.normpath(os.path.join(folder, path))
+    device = os.path.realpath(full).startswith("/dev/")
+    if path.isdigit() or (full.startswith((folder, *OWN)) and not device):
         return ""
     return f"opened from elsewhere: {path!r}"
 
@@ -68,6 +70,9 @@ def faults(run: Run, folder: str, before: dict[str, tuple[int, int, int]], exits
             wrong = opened(act, folder)
         elif act.startswith("import "):
             wrong = f"{act}d" if act.split()[1].partition(".")[0] in ("torch", "numpy", "safetensors", "evil") else ""
+        elif act.startswith("exec "):
+            # Own modules, and what namedtuple writes.
+            wrong = "" if act.removeprefix("exec ").startswith((*OWN, "<string>", "<frozen")) else act
         else:
             wrong = act
         if wrong and wrong not in found:

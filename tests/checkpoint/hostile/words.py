@@ -9,7 +9,7 @@ from hostile.archives import records, torch_zip
 from hostile.archives import written as archive
 from hostile.assemble import Raw, call, named, pickled, push, state, storage, tensor
 from hostile.case import READ, Case, written
-from hostile.safetensors import entry, made
+from hostile.headers import entry, made
 
 TEXTS = {
     "escape": "a\x1b[31;1mred\x1b[0m\x1b[2J",

@@ -212,4 +212,4 @@ def cases() -> Iterator[Case]:
     for name, data in [*lying(), *names()]:
         yield Case(f"zips/{name}", file("model.pt", data))
     for name, build in large():
-        yield Case(f"zips/{name}", build)
+        yield Case(f"zips/{name}", build, heavy=True)

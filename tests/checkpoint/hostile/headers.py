@@ -177,6 +177,6 @@ def cases() -> Iterator[Case]:
     for name, data in lengths():
         yield Case(f"safetensors/{name}", written("model.safetensors", data))
     for name, build in large():
-        yield Case(f"safetensors/{name}", build)
+        yield Case(f"safetensors/{name}", build, heavy=True)
     yield Case("safetensors/sparse-terabyte", sparse, READ, keys=("w",))
     yield Case("safetensors/without-suffix", files("model", {"model": SMALL}), READ, keys=("weight",))
