@@ -10,17 +10,13 @@ from __future__ import annotations
 import pickle
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from modelint.checkpoint.contents import Refused
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.pickle_calls import Calls
 from modelint.checkpoint.pickle_containers import Containers
 from modelint.checkpoint.pickle_scalars import Scalars
-from modelint.checkpoint.pickle_values import Outcome
-
-if TYPE_CHECKING:
-    from modelint.checkpoint.pickle_values import Buffer
+from modelint.checkpoint.pickle_values import Buffer, Outcome
 
 #: How many opcodes go by between two looks at the budget: few enough that it is not overdrawn by much.
 STEPS = 4096
@@ -32,7 +28,7 @@ def run(data: Buffer, start: int = 0, end: int | None = None, *, budget: Budget)
     """What the pickle at ``data[start:end]`` describes. Raises Refused if it is malformed or over budget."""
     machine = Machine(data, budget)
     value, stopped = machine.run(start, end)
-    return Outcome(value, stopped, tuple(machine.calls), tuple(machine.globals))
+    return Outcome(value, stopped, tuple(machine.calls), tuple(machine.globals), machine.persistents, machine.loads)
 
 
 class Machine(Scalars, Containers, Calls):

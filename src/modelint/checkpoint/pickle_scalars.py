@@ -44,7 +44,7 @@ class Scalars(State):
         return at
 
     def op_binint(self, at: int) -> int:
-        self.budget.memory -= 32
+        self.budget.memory -= 44
         self.stack.append(_integer(self.data, at)[0])
         return at + 4
 
@@ -53,7 +53,7 @@ class Scalars(State):
         return at + 1
 
     def op_binint2(self, at: int) -> int:
-        self.budget.memory -= 32
+        self.budget.memory -= 44
         self.stack.append(_unsigned_short(self.data, at)[0])
         return at + 2
 
@@ -68,7 +68,7 @@ class Scalars(State):
             raise Refused(f"malformed pickle: an integer of {size:,} bytes at byte {at}")
         if at + size > self.end:
             self.truncated()
-        self.budget.memory -= 32 + size
+        self.budget.memory -= 44 + size
         self.stack.append(int.from_bytes(self.data[at : at + size], "little", signed=True))
         return at + size
 
@@ -79,7 +79,7 @@ class Scalars(State):
         return at
 
     def op_binfloat(self, at: int) -> int:
-        self.budget.memory -= 32
+        self.budget.memory -= 44
         self.stack.append(_double(self.data, at)[0])
         return at + 8
 

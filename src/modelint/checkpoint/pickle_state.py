@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from modelint.checkpoint import limits
 from modelint.checkpoint.contents import Refused
 from modelint.checkpoint.limits import Budget
-from modelint.checkpoint.pickle_values import Call, Global, TupleNode
+from modelint.checkpoint.pickle_values import Buffer, Call, Global, Persistent, TupleNode
 
-if TYPE_CHECKING:
-    from modelint.checkpoint.pickle_values import Buffer
+#: How a storage is pickled outside of ``torch.save``: with a whole stream of ``torch.save`` as argument.
+LOADS = "torch.storage._load_from_bytes"
 
 
 class State:
@@ -22,6 +22,10 @@ class State:
         #: Names in the order of the file: those that a load would call, and all that it would look up.
         self.calls: dict[str, None] = {}
         self.globals: dict[str, None] = {}
+        #: What stands outside, in the order of the file.
+        self.persistents: list[Persistent] = []
+        #: Calls that load bytes which stand in the pickle itself.
+        self.loads: list[Call] = []
         self._known: dict[tuple[str, str], Global] = {}
         self.reset(0)
 
@@ -66,11 +70,21 @@ class State:
         return TupleNode(items)
 
     def call_of(self, function: object, args: object, kwargs: object = None) -> Call:
-        if isinstance(function, Global):
-            self.calls[function.said] = None
         self.budget.containers -= 1
         self.budget.memory -= 112
-        return Call(function, args, kwargs)
+        call = Call(function, args, kwargs)
+        if name := call.name:
+            self.calls[name] = None
+            if name == LOADS:
+                self.loads.append(call)
+        return call
+
+    def persistent_of(self, id: object) -> Persistent:
+        self.budget.containers -= 1
+        self.budget.memory -= 56
+        persistent = Persistent(id)
+        self.persistents.append(persistent)
+        return persistent
 
     def global_of(self, module: str, name: str) -> Global:
         if len(module) > limits.NAME or len(name) > limits.NAME:

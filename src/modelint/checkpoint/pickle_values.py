@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from mmap import mmap
 
-    #: Positions in a mapped file are those in the file.
-    Buffer: TypeAlias = bytes | mmap
+#: Positions in a mapped file are those in the file.
+Buffer: TypeAlias = "bytes | mmap"
 
 
 class TupleNode(tuple[object, ...]):
@@ -60,16 +60,12 @@ class DictNode:
 class Global:
     """What ``module`` holds by ``name``, which may have dots. Python 2 names are as Python 3 would look them up."""
 
-    __slots__ = ("module", "name")
+    __slots__ = ("module", "name", "said")
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
         self.name = name
-
-    @property
-    def said(self) -> str:
-        """Module and name with a dot between."""
-        return f"{self.module}.{self.name}"
+        self.said = f"{module}.{name}"
 
 
 class Call:
@@ -91,17 +87,24 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Of the function, with its module; "" if it is no global."""
-        return self.function.said if isinstance(self.function, Global) else ""
+        """Of the function, with its module; "" if it has none."""
+        named = self.function.named if isinstance(self.function, Persistent) else self.function
+        return named.said if isinstance(named, Global) else ""
 
 
 class Persistent:
-    """What stands outside the pickle, by ``id``: a storage."""
+    """What stands outside the pickle, by ``id``: a storage, or a class whose source is in the file."""
 
     __slots__ = ("id",)
 
     def __init__(self, id: object) -> None:
         self.id = id
+
+    @property
+    def named(self) -> Global | None:
+        """The class that ``("module", class, file, source)`` stands for, as torch wrote classes before version 1.6."""
+        items = self.id if isinstance(self.id, TupleNode) else ()
+        return items[1] if len(items) > 1 and items[0] == "module" and isinstance(items[1], Global) else None
 
 
 class Blob:
@@ -127,3 +130,7 @@ class Outcome(NamedTuple):
     end: int
     calls: tuple[str, ...]
     globals: tuple[str, ...]
+    #: What it says stands outside, in the order of the file.
+    persistents: list[Persistent]
+    #: The calls that load bytes which stand in the pickle itself.
+    loads: list[Call]
