@@ -11,7 +11,8 @@ one: the weights of all but the last of them are gone.
 ## Example
 ```python
 file = {"s.0.weight": (8, 3, 3, 3), "s.0.bias": (8,), "ier.weight": (10, 8), "ier.bias": (10,)}
-model = {"features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "classifier.weight": (10, 8), "classifier.bias": (10,)}
+model = {"features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "classifier.weight": (10, 8),
+         "classifier.bias": (10,)}
 ```
 
 ## Use instead
@@ -27,6 +28,7 @@ Never. Where keys became one, only the original file has the other weights.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from modelint.keys.cause import SHARE, Cause
 from modelint.keys.forms import ByModel
@@ -36,6 +38,13 @@ from modelint.keys.words import counted
 from modelint.rule import CauseRule
 
 LONGEST = 48
+
+
+class _Cut(NamedTuple):
+    length: int
+
+    def of(self, key: str) -> str:
+        return key[self.length :]
 
 
 def check(at: Situation) -> Iterator[Cause]:
@@ -58,8 +67,10 @@ def check(at: Situation) -> Iterator[Cause]:
         if len(mapping) < SHARE * len(at.cells):
             continue
         lost = len([key for key in at.new if key not in mapping.values()])
-        gone = f"; {counted(lost)} of the model became the name of another one, and their weights are lost" if lost else ""
-        form = ByModel.over(at.new, lambda key, length=length: key[length:], f"key[{length}:]")
+        gone = (
+            f"; {counted(lost)} of the model became the name of another one, and their weights are lost" if lost else ""
+        )
+        form = ByModel.over(at.new, _Cut(length).of, f"key[{length}:]")
         yield Cause(
             f"the keys of the file lack their first {length} characters, names are cut in two: a slice key[{length}:] "
             f"took off a prefix that was not there{gone}",

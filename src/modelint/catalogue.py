@@ -56,6 +56,12 @@ def rules(package: str | None = None) -> list[Rule | LayoutRule | FileRule | Cau
     return sorted((rule for each in packages for rule in _rules[each]), key=lambda rule: rule.code)
 
 
+def rule(code: str) -> Rule | LayoutRule | FileRule | CauseRule | None:
+    """The rule of one code; imports no other."""
+    module = next((module for found, module in _modules() if found == code), None)
+    return None if module is None else import_module(module).RULE
+
+
 def resolve(text: str) -> str:
     """The code that ``text`` (a code or a name, in any case) stands for."""
     known = codes()

@@ -86,6 +86,10 @@ def _run(argv: Sequence[str]) -> int:
         from modelint import commands
 
         return commands.run(arguments)
+    if arguments.command == "diff":
+        from modelint import compare
+
+        return compare.run(arguments)
     if arguments.command == "show":
         from modelint import show
 
@@ -121,6 +125,7 @@ def _parser() -> _Parser:
     explain = commands.add_parser("explain", help="show the page of one rule")
     explain.add_argument("code", metavar="CODE", help="a code (MDL401) or a name (unchecked-non-strict-load)")
     _add_color(explain)
+    _add_diff(commands.add_parser("diff", help="why a checkpoint does not fit, and the code that makes it"))
     _add_show(commands.add_parser("show", help="what is in a checkpoint: keys, shapes, dtypes, findings"))
     rules = commands.add_parser("rules", help="list the rules")
     rules.add_argument("--format", choices=("text", "json"), default="text")
@@ -187,6 +192,23 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--dry-run", action="store_true", help="show what could be tracked, and write nothing")
     init.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
     _add_interpreter(init)
+
+
+def _add_diff(diff: argparse.ArgumentParser) -> None:
+    diff.add_argument("old", metavar="OLD", help="a checkpoint, manifest:NAME, manifest:NAME@RELEASE, ...@git:REVISION")
+    diff.add_argument("new", metavar="NEW", help="the same, or model:NAME, which is built now")
+    diff.add_argument("--root", metavar="PATH", help="the state dict of the file that is meant: /ema")
+    lines = diff.add_mutually_exclusive_group()
+    lines.add_argument("--all", action="store_true", help="every key that differs, one a line, instead of folding them")
+    lines.add_argument("--keys", action="store_true", help="only the keys that differ, one a line")
+    diff.add_argument("--format", choices=("text", "json"), default="text")
+    diff.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
+    diff.add_argument(
+        "--emit-code", nargs="?", const="-", metavar="FILE", help="the code that makes it fit: alone, or into a file"
+    )
+    diff.add_argument("--emit-map", metavar="FILE", help="write the renames there, as JSON")
+    diff.add_argument("--config", metavar="FILE", help="use this configuration")
+    _add_interpreter(diff)
 
 
 def _add_show(show: argparse.ArgumentParser) -> None:

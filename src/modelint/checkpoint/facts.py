@@ -100,6 +100,12 @@ class WrongShard(NamedTuple):
     places: tuple[tuple[str, str, str | None], ...]
 
 
+class UnnamedShard(NamedTuple):
+    """Files that by their names are shards of the index, which does not name them."""
+
+    shards: tuple[str, ...]
+
+
 class IndexedKeyAbsent(NamedTuple):
     """Keys that no shard has: (key, the shard in which the index says that it stands)."""
 
@@ -126,6 +132,7 @@ Fact = (
     | BadShape
     | MissingShards
     | WrongShard
+    | UnnamedShard
     | IndexedKeyAbsent
     | InShard
 )

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from modelint.checkpoint import regular
 from modelint.checkpoint.contents import Refused
-from modelint.checkpoint.sharded import is_bare, looks_like_index
+from modelint.checkpoint.sharded import MAX_ENTRIES, is_bare, looks_like_index
 
 #: In this order, as transformers and diffusers choose.
 _INDEXES = (
@@ -25,7 +25,6 @@ _FILES = (
     "adapter_model.bin",
 )
 EXTENSIONS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pt2", ".tar")
-MAX_ENTRIES = 50_000
 
 
 class Meant(NamedTuple):

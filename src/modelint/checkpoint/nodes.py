@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelint.checkpoint import limits
 from modelint.checkpoint.pickle_values import Blob, Call, DictNode, Global, ListNode, Persistent, SetNode, TupleNode
 
 Pairs = list[tuple[object, object]]
@@ -62,6 +63,16 @@ def state_of(node: object) -> Pairs | None:
 def named(pairs: Pairs) -> dict[str, object]:
     """The pairs whose key is a string: of two with one key the later value, in the place of the earlier."""
     return {key: value for key, value in pairs if type(key) is str}
+
+
+def sizes_of(node: object) -> tuple[int, ...] | None:
+    """The sizes of a torch.Size, or of a tuple of integers; None for anything else."""
+    if isinstance(node, Call) and isinstance(node.args, TupleNode) and len(node.args) == 1:
+        node = node.args[0]
+    if not isinstance(node, TupleNode | ListNode) or len(node.items) > limits.DIMENSIONS:
+        return None
+    sizes = tuple(each for each in node.items if type(each) is int)
+    return sizes if len(sizes) == len(node.items) else None
 
 
 def type_name(node: object) -> str:

@@ -44,7 +44,8 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         if walked.end < size and not any(isinstance(each, ShortRecord) for each in records):
             facts.append(TrailingBytes(size - walked.end))
     facts.extend(damage.views(found.roots, tensors.declared))
-    return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size)
+    named = tuple(machine.globals)
+    return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size, named)
 
 
 class _Walked(NamedTuple):

@@ -55,7 +55,7 @@ def contents(
     if archive.trailing > 0:
         facts.append(TrailingBytes(archive.trailing))
     calls = inner.called(described.calls, described.loads, archive.budget)
-    return Contents(path, format, found.roots, found.entries, there, calls, tuple(facts), size)
+    return Contents(path, format, found.roots, found.entries, there, calls, tuple(facts), size, described.globals)
 
 
 def sizes(archive: Archive, tensors: Tensors) -> dict[str, int]:
@@ -84,4 +84,4 @@ def salvage(file: BinaryIO, path: str, size: int, budget: Budget) -> Contents:
     facts = (*found.modules, Truncated(size, max(needs, size + 1)), *damage.shapes(tensors.bad))
     calls = inner.called(described.calls, described.loads, budget)
     storages = {name: declared for name, declared in tensors.declared.items() if declared is not None}
-    return Contents(path, FORMAT, found.roots, found.entries, storages, calls, facts, size)
+    return Contents(path, FORMAT, found.roots, found.entries, storages, calls, facts, size, described.globals)

@@ -1,4 +1,4 @@
-"""The forms in which a normalised weight is kept: one tensor, or its length and direction, by the old or the new API."""
+"""The forms in which a normalised weight is kept: one tensor, or its length and direction, by the old or new API."""
 
 from __future__ import annotations
 

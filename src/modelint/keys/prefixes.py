@@ -58,7 +58,9 @@ def pairs(situation: Situation) -> list[Pair]:
                 if named:
                     rough.append((named * len(keys) // len(sample), old, new))
     rough.sort(key=lambda each: (-each[0], len(each[1]) + len(each[2])))
-    found = [pair for pair in _counted(situation, rough[:_TRIED], below) if 2 * pair.agreed >= min(pair.olds, pair.news)]
+    found = [
+        pair for pair in _counted(situation, rough[:_TRIED], below) if 2 * pair.agreed >= min(pair.olds, pair.news)
+    ]
     return sorted(found, key=lambda pair: (-pair.agreed, len(pair.old) + len(pair.new)))
 
 

@@ -1,4 +1,4 @@
-"""Steps: what makes a file fit. Each is applied here to names and shapes, and written as Python that does it to tensors.
+"""Steps: what makes a file fit. Each is applied here to names and shapes, written as Python that does it to tensors.
 
 In the Python, ``state`` is the state dict at hand and ``own`` the one of the model. Steps chain: each takes the table
 that the one before has left.

@@ -40,7 +40,7 @@ class Analyser:
         #: Whether somebody wants to know what was consulted.
         self.trace = trace
         self._rules: dict[type, list[Rule]] = {}
-        for rule in catalogue.rules():
+        for rule in catalogue.rules("lint"):
             if not isinstance(rule, Rule):
                 continue
             for fact_type in rule.facts:

@@ -21,6 +21,8 @@ from modelint.report.json import to_ascii
 
 #: More lines than this are folded over shapes too, where that leaves at most half of them.
 LONG = 60
+#: So few keys are not folded.
+FEW = 12
 #: Wider names push the columns of their own line alone.
 _WIDEST = 72
 
@@ -73,7 +75,8 @@ def key_lines(table: KeyTable) -> Iterator[str]:
 def text(what: Shown, *, every: bool = False) -> Iterator[str]:
     """The report, line by line; ``every``: one line for each key, instead of folding them."""
     yield from _head(what)
-    rows = list(_each(what.table) if every else _folded(what.table))
+    few = len(what.table.specs) + len(what.table.extra) <= FEW
+    rows = list(_each(what.table) if every or few else _folded(what.table))
     if rows:
         yield "\n"
     widths = [max((len(row[at]) for row in rows if len(row[0]) <= _WIDEST), default=0) for at in range(3)]
@@ -113,10 +116,16 @@ def _head(what: Shown) -> Iterator[str]:
         also = ", ".join(f"{shown(other.path)} ({many(len(other.tensors), 'tensor')})" for other in others[:6])
         more = f" and {len(others) - 6} more" if len(others) > 6 else ""
         yield f"  state dict at {shown(root.path)}" + (f"; others, for --root: {also}{more}\n" if others else "\n")
-    if contents.entries:
-        beside = [f"{shown(path)} {shown(kind)}" for path, kind in list(contents.entries.items())[:8]]
-        more = f" and {len(contents.entries) - 8} more" if len(contents.entries) > 8 else ""
-        yield f"  beside it: {', '.join(beside)}{more}\n"
+    beside = [f"{shown(path)} {shown(kind)}" for path, kind in _telling(contents)]
+    if beside:
+        more = f" and {len(beside) - 8} more" if len(beside) > 8 else ""
+        yield f"  beside it: {', '.join(beside[:8])}{more}\n"
+
+
+def _telling(contents: Contents) -> Iterator[tuple[str, str]]:
+    """What stands beside the state dicts."""
+    roots = {each.path for each in contents.roots}
+    yield from ((path, kind) for path, kind in contents.entries.items() if path not in roots and kind != "None")
 
 
 #: Name, what it is, how many keys the line stands for.
@@ -127,7 +136,7 @@ def _each(table: KeyTable) -> Iterator[_Row]:
     for key, spec in table.specs.items():
         yield shown(key), f"{_shape(spec.shape)} {shown(spec.dtype)}", ""
     for key, kind in table.extra.items():
-        yield shown(key), f"extra state, {shown(kind)}", ""
+        yield shown(key), f"no tensor: {shown(kind)}", ""
 
 
 def _folded(table: KeyTable) -> list[_Row]:
@@ -140,7 +149,7 @@ def _folded(table: KeyTable) -> list[_Row]:
             rows = loose
     for line in fold(table.extra, table.extra, inside=True):
         count = f"x{len(line.keys):,}" if len(line.keys) > 1 else ""
-        rows.append((shown(line.text), f"extra state, {shown(table.extra[line.keys[0]])}", count))
+        rows.append((shown(line.text), f"no tensor: {shown(table.extra[line.keys[0]])}", count))
     return rows
 
 
@@ -154,7 +163,7 @@ class _Leaf(NamedTuple):
 
 def _exact(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
     """Keys of one shape and dtype together."""
-    lines = fold(specs, {key: spec[:2] for key, spec in specs.items()}, inside=True)
+    lines = fold(specs, {key: f"{spec.dtype} {spec.shape}" for key, spec in specs.items()}, inside=True)
     return [_Leaf(line.parts, _words([specs[line.keys[0]]], common), len(line.keys)) for line in lines]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from modelint.keys.cause import Cause, Explanation
 from modelint.keys.situation import Cells, Situation
@@ -19,18 +20,28 @@ NAME = "load_old"
 _WIDTH = 110
 
 
-def program(explanation: Explanation, source: str, root: str = "/") -> str:
-    """The module: imports, one function. ``source`` names the file, ``root`` says where in it the weights are."""
-    body = [*_at_root(root), *_body(explanation)]
+class Origin(NamedTuple):
+    """What the function is given: a file's name, its format, and where in it the state dict is."""
+
+    source: str
+    format: str = "torch zip"
+    root: str = "/"
+
+
+def program(explanation: Explanation, origin: Origin) -> str:
+    """The module: imports, one function."""
+    body = [*_at_root(origin.root), *_body(explanation)]
     arguments = ["model", "checkpoint"]
     asked = _asked(explanation.steps)
     if asked:
         arguments += ["*", *asked]
     text = "\n".join(body)
-    lines = [f"import {name}" for name in ("re", "torch") if re.search(rf"^[^#]*\b{name}\.(?!compile)", text, re.MULTILINE)]
+    lines = [
+        f"import {name}" for name in ("re", "torch") if re.search(rf"^[^#]*\b{name}\.(?!compile)", text, re.MULTILINE)
+    ]
     lines += ["", ""] if lines else []
     lines.append(f"def {NAME}({', '.join(arguments)}):")
-    lines += [f"    {line}" for line in _doc(source, asked)]
+    lines += [f"    {line}" for line in _doc(origin)]
     lines += [f"    {line}" if line else "" for line in body]
     return "\n".join(lines) + "\n"
 
@@ -45,9 +56,12 @@ def lines_of(cause: Cause, before: Situation) -> list[str]:
     return lines
 
 
-def _doc(source: str, asked: Sequence[str]) -> list[str]:
-    named = shown(source).replace("\\", "\\\\").replace('"', '\\"')
-    return [f'"""Load what torch.load returns for {named} into the model, strictly."""']
+def _doc(origin: Origin) -> list[str]:
+    loader = "safetensors.torch.load_file" if origin.format == "safetensors" else "torch.load"
+    named = shown(origin.source).replace("\\", "\\\\").replace('"', '\\"')
+    if origin.format in ("manifest", "model"):
+        return [f'"""Load a state dict of {named} into the model, strictly."""']
+    return [f'"""Load what {loader} returns for {named} into the model, strictly."""']
 
 
 def _at_root(root: str) -> Iterator[str]:
