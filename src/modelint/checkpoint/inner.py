@@ -36,6 +36,7 @@ class Loads:
     def __init__(self, budget: Budget) -> None:
         self.found: dict[int, Inner] = {}
         self.calls: dict[str, None] = {}
+        self.globals: dict[str, None] = {}
         self._budget = budget
         self._machine = Machine(InMemory(b""), budget, piece=4096)
         #: How the streams begin, as far as they are alike.
@@ -58,6 +59,7 @@ class Loads:
                 self.found[id(call)] = inner
             todo.extend(self._machine.loads)
         self.calls.update(self._machine.calls)
+        self.globals.update(self._machine.globals)
 
     def _parse(self, call: Call) -> Inner | None:
         source, start, end = bytes_of(call.args[0] if isinstance(call.args, TupleNode) and call.args else None)
@@ -83,13 +85,14 @@ def prelude(machine: Machine, at: int, end: int) -> int:
     return machine.run(at, end)[1]
 
 
-def called(calls: Iterable[str], loads: list[Call], budget: Budget) -> tuple[str, ...]:
-    """The names that a pickle calls, with those that the streams inside it call."""
-    if not loads:
-        return tuple(calls)
+def called(
+    calls: Iterable[str], globals: Iterable[str], loads: list[Call], budget: Budget
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names that a pickle calls, and those that it mentions, with those of the streams inside it."""
     inner = Loads(budget)
-    inner.look(loads)
-    return tuple(dict.fromkeys((*calls, *inner.calls)))
+    if loads:
+        inner.look(loads)
+    return tuple(dict.fromkeys((*calls, *inner.calls))), tuple(dict.fromkeys((*globals, *inner.globals)))
 
 
 def bytes_of(node: object) -> tuple[Source, int, int]:

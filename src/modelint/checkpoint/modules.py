@@ -33,8 +33,12 @@ def keys(node: object, tensors: Tensors, budget: Budget) -> dict[str, Stored]:
     """Key -> tensor of a module, in the order of ``state_dict()``. Buffers that are not persistent are left out."""
     found: dict[str, Stored] = {}
     todo: list[tuple[str, object, int]] = [("", node, 0)]
+    seen = 0
     while todo:
         prefix, module, depth = todo.pop()
+        seen += 1
+        if seen > limits.MODULES:
+            raise Refused(f"holds more than {limits.MODULES:,} modules: no model is built like that")
         held = attributes(module)
         if held is None:
             continue
