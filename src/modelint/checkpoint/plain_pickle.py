@@ -11,6 +11,7 @@ from modelint.checkpoint.inner import Loads
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.numpy_arrays import Array, array_of
 from modelint.checkpoint.pickle_machine import Machine
+from modelint.checkpoint.pickle_values import Persistent
 from modelint.checkpoint.source import InFile
 from modelint.checkpoint.storages import Odd, Storage, Storages
 from modelint.checkpoint.tensors import Tensors
@@ -75,6 +76,9 @@ class _Tensors(Tensors):
 
     def _loaded(self, node: object) -> Storage:
         """Each call that loads bytes makes a storage of its own."""
+        if isinstance(node, Persistent):
+            # The pickle of a zip file, taken out of it: its storages are missing.
+            return self.storages.of(node)
         known = self._known.get(id(node))
         if known is not None:
             return known

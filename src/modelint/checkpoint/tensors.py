@@ -142,7 +142,10 @@ class Tensors:
                 node = args[0]
             elif name in ("_rebuild_from_type_v2", "_rebuild_from_type"):
                 subclass = subclass or _subclass(args[1])
-                node = Call(args[0], args[2])
+                inner = items_of(args[2])
+                if inner is None:
+                    _wrong(node)
+                node = Call(args[0], TupleNode(inner))
             elif name in _PARAMETERS:
                 kind = _PARAMETERS[name] if kind == "unknown" else kind
                 if name.startswith("Uninitialized") or not args or not self.is_tensor(args[0]):

@@ -16,12 +16,14 @@ from modelint.checkpoint.tensors import Tensors
 
 FORMAT = "torch zip"
 PICKLE = b"data.pkl"
+#: torch cuts longer names of the folder.
+_LONGEST = 480
 
 
 def check(archive: Archive) -> None:
     """Refuse an archive that torch would not open, whatever its pickle says."""
-    if not archive.root or b"\0" in archive.root:
-        raise Refused("a zip archive whose records lie in no folder: torch does not load it")
+    if not archive.root or b"\0" in archive.root or len(archive.root) > _LONGEST:
+        raise Refused("a zip archive whose records lie in no folder that has a name: torch does not load it")
     if archive.outside:
         shown = ascii(archive.outside[:60].decode("utf-8", "replace"))
         raise Refused(f"a zip archive with {shown} outside of its folder: torch does not load it; take that out")
