@@ -15,6 +15,7 @@ KEYS = tuple(f"layers.{n}.weight" for n in range(12))
 
 SAID = [
     (facts.Called("os.system"), "MDL801", "a load calls os.system, which can run anything"),
+    (facts.Named("os.system"), "MDL801", "it names os.system, which can run anything"),
     (facts.Called("zlib.decompress"), "MDL802", "a load calls zlib.decompress, for which a checkpoint has no use"),
     (facts.WholeModule("net.Net"), "MDL803", "it holds a whole net.Net, not a state dict"),
     (facts.NoTensors("a (int 1)"), "MDL804", "no tensor in it has a name: it holds a (int 1)"),

@@ -58,11 +58,11 @@ _HARMLESS = re.compile(r"""
         |object|NoneType|ellipsis|memoryview|\w*(Error|Exception|Warning))
   | copyreg\.(_reconstructor|__newobj__|__newobj_ex__) | (_codecs|codecs)\.encode
   | (datetime|_pydatetime)\.(datetime|date|time|timedelta|timezone) | (decimal|_pydecimal|_decimal)\.Decimal
-  | fractions\.Fraction | uuid\.\w+ | (pathlib|pathlib\._local)\.(Pure)?(Posix|Windows)?Path | argparse\.Namespace
-  | types\.(SimpleNamespace|MappingProxyType|NoneType) | (functools|_functools)\.partial | enum\.\w+
+  | fractions\.Fraction | uuid\.(UUID|SafeUUID) | (pathlib|pathlib\._local)\.(Pure)?(Posix|Windows)?Path | argparse\.Namespace
+  | types\.(SimpleNamespace|MappingProxyType|NoneType) | (functools|_functools)\.partial | enum\.(Enum|(Int|Str)Enum|(Int)?Flag|Enum(Meta|Type))
   | (random|_random)\.Random | array\.(array|_array_reconstructor) | (re|re\._compiler|_sre|re)\.(_compile|compile)
-  | logging\.(getLogger|Logger|_\w+|\w*Handler|Formatter|PlaceHolder|RootLogger) | (operator|_operator)\.itemgetter
-  | string\.Template | ipaddress\.\w+ | zoneinfo\..* | time\.struct_time | inspect\._\w+ | weakref\.WeakKeyDictionary
+  | logging\.(getLogger|Logger|Formatter|PlaceHolder|RootLogger|NullHandler|Manager) | (operator|_operator)\.itemgetter
+  | string\.Template | ipaddress\.\w+ | zoneinfo\..* | time\.struct_time | inspect\.(_empty|_ParameterKind|Parameter|Signature) | weakref\.WeakKeyDictionary
   | torch\._utils\._rebuild\w* | torch\._tensor\.\w+ | torch\.storage\._load_from_bytes | torch\.jit\._pickle\.\w+
   | torch\._C\._nn\.\w+ | torch\.Size | torch\.(device|Generator|dtype) | torch\.serialization\._get_layout
   | torch\.(_tensor|nn\.parameter|nested\._internal\.\w+|_prims_common|_subclasses\.\w+)\.\w+ | torch\.\w*Storage

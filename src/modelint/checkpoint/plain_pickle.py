@@ -36,7 +36,8 @@ def read(path: str, budget: Budget | None = None) -> Contents:
     if end < size:
         facts.append(TrailingBytes(size - end))
     calls = tuple(dict.fromkeys((*machine.calls, *loads.calls)))
-    return Contents(path, FORMAT, found.roots, found.entries, tensors.there, calls, tuple(facts), size)
+    named = tuple(dict.fromkeys((*machine.globals, *loads.globals)))
+    return Contents(path, FORMAT, found.roots, found.entries, tensors.there, calls, tuple(facts), size, named)
 
 
 class _Tensors(Tensors):

@@ -32,7 +32,7 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         tensors.declare_all(machine.persistents)
         found = roots.find(value, tensors, budget)
         walked = _walk(_names(keys), at, size, tensors, lambda place: regular.read(file, place, 8))
-        calls = inner.called(machine.calls, machine.loads, budget)
+        calls, named = inner.names(machine.calls, machine.globals, machine.loads, budget)
     facts: list[object] = [*found.modules, *damage.shapes(tensors.bad)]
     if walked.needs > size:
         cut = {name for name, length in tensors.declared.items() if walked.there.get(name, 0) < (length or 0)}
@@ -44,7 +44,6 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         if walked.end < size and not any(isinstance(each, ShortRecord) for each in records):
             facts.append(TrailingBytes(size - walked.end))
     facts.extend(damage.views(found.roots, tensors.declared))
-    named = tuple(machine.globals)
     return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size, named)
 
 

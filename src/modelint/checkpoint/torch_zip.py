@@ -54,8 +54,8 @@ def contents(
     ]
     if archive.trailing > 0:
         facts.append(TrailingBytes(archive.trailing))
-    calls = inner.called(described.calls, described.loads, archive.budget)
-    return Contents(path, format, found.roots, found.entries, there, calls, tuple(facts), size, described.globals)
+    calls, named = inner.names(described.calls, described.globals, described.loads, archive.budget)
+    return Contents(path, format, found.roots, found.entries, there, calls, tuple(facts), size, named)
 
 
 def sizes(archive: Archive, tensors: Tensors) -> dict[str, int]:
@@ -82,6 +82,6 @@ def salvage(file: BinaryIO, path: str, size: int, budget: Budget) -> Contents:
     found = roots.find(described.value, tensors, budget)
     needs = described.end + sum(each or 0 for each in tensors.declared.values())
     facts = (*found.modules, Truncated(size, max(needs, size + 1)), *damage.shapes(tensors.bad))
-    calls = inner.called(described.calls, described.loads, budget)
+    calls, named = inner.names(described.calls, described.globals, described.loads, budget)
     storages = {name: declared for name, declared in tensors.declared.items() if declared is not None}
-    return Contents(path, FORMAT, found.roots, found.entries, storages, calls, facts, size, described.globals)
+    return Contents(path, FORMAT, found.roots, found.entries, storages, calls, facts, size, named)
