@@ -241,7 +241,7 @@ def test_a_release_that_cannot_be_proved(shell: Shell) -> None:
 
     @staticmethod
     def _look(module, state, prefix, *rest):
-        assert state[prefix + "last.bias"].sum() == 0
+        assert state[prefix + "first.weight"].sum() == 0
 """
     net = NET.replace("(8, 2)\n", "(WIDTH, 2)\n" + reads).replace("(4, 8)", "(4, WIDTH)")
     write(net.replace("WIDTH", "8"))

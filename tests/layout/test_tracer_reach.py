@@ -117,6 +117,18 @@ MODELS = """
                 raise ValueError("another scale")
             state.pop(prefix + "old", None)
 
+    class ReadsVersion(nn.Module):
+        '''Only one small tensor is needed, and all of them would be too many.'''
+        def __init__(self):
+            super().__init__()
+            self.large = nn.Linear(1 << 20, 1 << 20)
+            self.register_buffer("version", torch.zeros(1))
+
+        def load_state_dict(self, state):
+            if state["version"].item() == 0:
+                state = {key: each for key, each in state.items() if key != "old"}
+            return super().load_state_dict(state)
+
     class ThroughLists(Net):
         '''Values leave torch and come back.'''
         def take(self, state, prefix, *_):
@@ -132,6 +144,7 @@ MODELS = """
 FC = {"fc.weight": (3, 3), "fc.bias": (3,)}
 SCALE = {"scale": (3,)}
 OLD = {"old": (3,)}
+LARGE = {"large.weight": (1 << 20, 1 << 20), "large.bias": (1 << 20,), "version": (1,)}
 
 
 def old(name: str, keys: dict[str, tuple[int, ...]], *ties: tuple[str, ...]) -> Old:
@@ -153,6 +166,7 @@ CASES = {
     "Tied": ({"one.weight": (3, 3), "two.weight": (3, 3)}, "one.weight", "", ""),
     "Normed": ({f"norm.{each}": (3,) for each in ("weight", "bias", "running_mean", "running_var")}, "", "", ""),
     "Compares": (FC | SCALE | OLD, "old", "", ""),
+    "ReadsVersion": (LARGE | OLD, "old", "", ""),
     "ThroughLists": (FC | SCALE | OLD, "old", "", ""),
 }
 

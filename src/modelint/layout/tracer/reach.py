@@ -59,6 +59,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._from[at] = self._from.get(at, _NONE) - _BUILT | {key}
         self._held: list[torch.Tensor] | None = [] if hold else None
         self._escaped: set[str] = set()
+        #: Keys of which an operation that failed asked for the values.
+        self.asked: set[str] = set()
         self._lost = False
         self._real = {name: getattr(torch.Tensor, name) for name in _ESCAPES}
 
@@ -76,12 +78,18 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _noting(self, real: Any) -> Any:
         def escape(tensor: torch.Tensor, *arguments: Any, **settings: Any) -> Any:
             self._escaped |= self._of(tensor)
+            if tensor.is_meta:
+                self.asked |= self._of(tensor)
             return real(tensor, *arguments, **settings)
 
         return escape
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        try:
+            result = func(*args, **(kwargs or {}))
+        except Exception:
+            self.asked |= _NONE.union(*map(self._of, _tensors((args, kwargs or {}))))
+            raise
         try:
             if func is torch.ops.aten.copy_.default:
                 self._copied(args[0], args[1])
