@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from modelint.layout import traced
-from modelint.layout.traced import Failure, Request, Result
+from modelint.layout.traced import Failure, Numbers, Request, Result
 
 PROTOCOL = 1
 #: Seconds for the interpreter to start and import torch.
@@ -64,6 +64,21 @@ def trace(
 
     ``timeout`` (seconds) and ``memory`` (bytes; None: half of what is free) hold for each model.
     """
+    for each in answers(python, requests, timeout=timeout, memory=memory, jobs=jobs, on_event=on_event):
+        assert not isinstance(each, Numbers)  # none was asked for
+        yield each
+
+
+def answers(
+    python: str,
+    requests: Sequence[Request],
+    *,
+    timeout: float,
+    memory: int | None,
+    jobs: int,
+    on_event: Callable[[Mapping[str, Any]], None] | None = None,
+) -> Iterator[Result | Numbers | Failure]:
+    """`trace`, for requests that may be sides of a comparison by numbers."""
     with _Server(python, requests, timeout, memory, jobs) as server:
         left = {each.id: each for each in requests}
         for event in server.events():
@@ -78,7 +93,7 @@ def trace(
                 return
             elif kind == "result":
                 del left[event["id"]]
-                yield traced.result(event)
+                yield traced.numbers(event) if "numbers" in event else traced.result(event)
             elif kind == "failure":
                 del left[event["id"]]
                 yield traced.failure(event)
