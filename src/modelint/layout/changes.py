@@ -15,13 +15,11 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 Lines = Mapping[str, frozenset[int]]
-_Functions = dict[str, "_Function"]
 
 #: They end a block.
 _ENDS = ast.Return | ast.Raise | ast.Continue | ast.Break
 #: No line of theirs is ever seen to run.
 _UNSEEN = ast.Global | ast.Nonlocal | ast.Pass | ast.Continue | ast.Break | ast.Try | ast.TryStar
-_INSTANCES = ("__init__", "__call__", "forward")
 
 
 class Missed(NamedTuple):
@@ -42,52 +40,63 @@ class _Statement(NamedTuple):
     settings: tuple[int, ...]
 
 
+class _File(NamedTuple):
+    functions: dict[str, _Function]
+    #: The names of the classes that others are derived from.
+    bases: frozenset[str]
+
+
 class _Function(NamedTuple):
     name: str
     path: str
     statements: tuple[_Statement, ...]
 
+    #: The class that it is a method of.
+    cls: str | None
+
     @property
-    def called(self) -> str:
-        """The name that a call of it mentions."""
-        outer, _, own = self.name.rpartition(".")
-        return outer.rpartition(".")[2] if own in _INSTANCES and outer else own
+    def needs(self) -> frozenset[str]:
+        """The names that must be mentioned for a call of it."""
+        own = self.name.rpartition(".")[2]
+        if self.cls is None:
+            return frozenset({own})
+        return frozenset({self.cls} if own.startswith("__") or own == "forward" else {self.cls, own})
 
 
 def missed(pairs: Iterable[tuple[str | None, str | None]], old_ran: Lines, new_ran: Lines) -> Missed:
     """``pairs``: files of the old and the new side, None where one has no counterpart; the lines that ran, by file."""
-    olds: list[_Function] = []
-    news: list[_Function] = []
+    olds: list[_File] = []
+    news: list[_File] = []
     changed: list[tuple[bool, _Function, _Statement]] = []
     for old_path, new_path in pairs:
-        before, after = functions(old_path), functions(new_path)
-        olds += before.values()
-        news += after.values()
-        for name in before.keys() | after.keys():
-            one, other = before.get(name), after.get(name)
+        olds.append(before := _read(old_path))
+        news.append(after := _read(new_path))
+        for name in before.functions.keys() | after.functions.keys():
+            one, other = before.functions.get(name), after.functions.get(name)
             for is_new, each in _differing(one, other):
                 function = other if is_new else one
                 assert function is not None
                 changed.append((is_new, function, each))
-    relevant = {True: _Relevant(news, new_ran), False: _Relevant(olds, old_ran)}
+    relevant = {True: _relevant(news, new_ran), False: _relevant(olds, old_ran)}
     counted = [(new, of, each) for new, of, each in changed if relevant[new].counts(of, each)]
     places = [(of.path, each.line) for new, of, each in counted if not relevant[new].ran(of, each)]
     return Missed(tuple(sorted(set(places))), len(places) < len(counted))
 
 
-def functions(path: str | None) -> _Functions:
-    """Those of a file, by their qualified names; none where it cannot be read."""
+def _read(path: str | None) -> _File:
+    """The functions of a file, by their qualified names; none where it cannot be read."""
     if path is None:
-        return {}
+        return _File({}, frozenset())
     try:
         with open(path, "rb") as file:
             tree = ast.parse(file.read())
     except (OSError, SyntaxError, ValueError, RecursionError):
-        return {}
-    found: _Functions = {}
-    todo: list[tuple[str, list[ast.stmt]]] = [("", tree.body)]
+        return _File({}, frozenset())
+    found: dict[str, _Function] = {}
+    bases: set[str] = set()
+    todo: list[tuple[str, str | None, list[ast.stmt]]] = [("", None, tree.body)]
     while todo:
-        outer, body = todo.pop()
+        outer, cls, body = todo.pop()
         for node in _definitions(body):
             name = f"{outer}.{node.name}" if outer else node.name
             if not isinstance(node, ast.ClassDef):
@@ -95,9 +104,11 @@ def functions(path: str | None) -> _Functions:
                 statements = tuple(_statements(node.body, (), parameters | _assigned(node.body)))
                 # Of two functions of one name (a property and its setter) both count.
                 before = found[name].statements if name in found else ()
-                found[name] = _Function(name, path, before + statements)
-            todo.append((name, node.body))
-    return found
+                found[name] = _Function(name, path, before + statements, cls)
+            else:
+                bases.update(name for base in node.bases for name in _mentioned(base))
+            todo.append((name, node.name if isinstance(node, ast.ClassDef) else None, node.body))
+    return _File(found, frozenset(bases))
 
 
 def _definitions(body: Sequence[ast.stmt]) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -152,9 +163,20 @@ def _head(node: ast.stmt, blocks: Sequence[str], settings: tuple[int, ...]) -> _
     text = " ".join([type(node).__name__, *(ast.dump(each) for each in parts)])
     ends = [each.end_lineno for each in parts if isinstance(each, ast.expr) and each.end_lineno]
     end = max(ends, default=node.lineno) if blocks else node.end_lineno or node.lineno
-    names = {each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)}
-    names |= {each.attr for part in parts for each in ast.walk(part) if isinstance(each, ast.Attribute)}
-    return _Statement(text, node.lineno, end, frozenset(names), settings)
+    return _Statement(text, node.lineno, end, frozenset(name for part in parts for name in _mentioned(part)), settings)
+
+
+def _mentioned(node: ast.AST) -> Iterator[str]:
+    """The names in it; a class of which something is only asked to be an instance is not made."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    inner: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
+        inner = node.args[:1]
+    for each in inner:
+        yield from _mentioned(each)
 
 
 def _nodes(value: object) -> Iterator[ast.AST]:
@@ -183,22 +205,28 @@ def _differing(one: _Function | None, other: _Function | None) -> Iterator[tuple
             yield from ((True, each) for each in after[k:end])
 
 
+def _relevant(files: Sequence[_File], ran: Lines) -> _Relevant:
+    functions = [each for file in files for each in file.functions.values()]
+    return _Relevant(functions, {name for file in files for name in file.bases}, ran)
+
+
 class _Relevant:
     """What of one side a forward could come to."""
 
-    def __init__(self, functions: Iterable[_Function], ran: Lines) -> None:
+    def __init__(self, functions: Iterable[_Function], bases: Iterable[str], ran: Lines) -> None:
         self._lines = {os.path.realpath(path): lines for path, lines in ran.items()}
         self._of: dict[str, frozenset[int]] = {}
         self._reachable: set[tuple[str, str]] = set()
-        names: set[str] = set()
+        names = set(bases)  # what they have is called through other classes
         left = []
         for each in functions:
             if any(self.ran(each, statement) for statement in each.statements):
+                names |= {each.cls} if each.cls else set()
                 self._add(each, names)
             else:
                 left.append(each)
-        while near := [each for each in left if each.called in names]:
-            left = [each for each in left if each.called not in names]
+        while near := [each for each in left if each.needs <= names]:
+            left = [each for each in left if not each.needs <= names]
             for each in near:
                 self._add(each, names)
 

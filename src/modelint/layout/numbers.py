@@ -251,7 +251,7 @@ class _Sides:
             {path: frozenset(lines) for path, lines in new_ran.items()},
         )
         if missed.places:
-            places = [f"{self._own(path)}:{line}" for path, line in missed.places]
+            places = list(dict.fromkeys(f"{self._own(path)}:{line}" for path, line in missed.places))
             more = f" and {len(places) - 3} more" if len(places) > 3 else ""
             some = "some of " if missed.partly else ""
             raise _Unsettled(f"{some}the changed lines did not run with these inputs ({', '.join(places[:3])}{more})")
@@ -314,6 +314,6 @@ def _words(told: Mapping[str, object]) -> str:
             return f"the gradient of {where} differs {much}"
         case "after":
             return f"after a step in training {where} differs {much}"
-    if "failed" in told:
+    if told.get("failed"):
         return f"only one of them runs in training: {told['failed']}"
     return f"in training the output{f' {where}' if where else ''} differs {much}"

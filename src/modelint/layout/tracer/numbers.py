@@ -25,7 +25,7 @@ from .pinned import generator, pinned, seed
 from .reached import Lines
 from .results import DIFFERENT, SAME, differentiable, flat, kept, parted
 
-INPUTS, START, RESULTS = "inputs.pt", "start.pt", "results.pt"
+INPUTS, START = "inputs.pt", "start.pt"
 #: Seconds between two looks for what the other side writes.
 _LOOK = 0.01
 
@@ -78,28 +78,52 @@ class _Side:
         first = self._build()
         start = weights.initial(first)
         self._write(START, start)
-        results = {}
+        load = self._loader(start["versions"], {})
         for regime in weights.REGIMES:
             given = weights.weights(start, regime)
-            fresh = first if regime == weights.REGIMES[0] else None
-            results[regime] = self._results(given, fresh, self._loader(start["versions"], {}))
-        self._write(RESULTS, results)
+            tested = first if regime == weights.REGIMES[0] else self._build()
+            load(tested, given)
+            results = self._evaluate(tested)
+            if self._is_done("new"):
+                break
+            results.update(self._trained(load, given))
+            self._write(f"{regime}.pt", results)
         return {"ran": self._lines.found()}
 
     def new(self) -> dict[str, Any]:
         start = self._read(START)
-        loading = self._loading(weights.weights(start, weights.REGIMES[0]), start["versions"])
-        news: dict[str, dict[str, Any]] = {}
+        given = weights.weights(start, weights.REGIMES[0])
+        tested, load = self._loaded(given, start["versions"])
+        verdict: dict[str, Any] = {"verdict": "same", "trained": True}
         for regime in weights.REGIMES:
-            news[regime] = self._results(weights.weights(start, regime), None, loading)
-        olds = self._read(RESULTS)
-        verdict = self._judge(olds, news)
-        if verdict["verdict"] in ("different", "training"):
-            regime = verdict["regime"]
-            again = self._results(weights.weights(start, regime), None, loading)
-            if self._judge({regime: news[regime]}, {regime: again})["verdict"] != "same":
-                raise Unsettled("two runs of the same code differ: something random in it cannot be seeded")
+            if regime != weights.REGIMES[0]:
+                given = weights.weights(start, regime)
+                tested = self._build()
+                load(tested, given)
+            results = self._evaluate(tested)
+            results.update(self._trained(load, given))
+            found = self._judge(self._read(f"{regime}.pt"), results)
+            found["trained"] &= verdict["trained"]
+            if _RANK[found["verdict"]] >= _RANK[verdict["verdict"]]:
+                verdict = found
+                if found["verdict"] in ("different", "training"):
+                    self._refuse_random(found, results, load, given)
+            if verdict["verdict"] == "different":
+                break
         return {**verdict, "ran": self._lines.found(), "renamed": self._renamed}
+
+    def _refuse_random(
+        self, found: Mapping[str, Any], results: Mapping[str, Any], load: Callable[..., None], given: Any
+    ) -> None:
+        """What differs from itself differs from anything."""
+        if found["verdict"] == "different":
+            tested = self._build()
+            load(tested, given)
+            again = self._evaluate(tested)
+        else:
+            again = self._trained(load, given)
+        if self._judge(results, again)["verdict"] != "same":
+            raise Unsettled("two runs of the same code differ: something random in it cannot be seeded")
 
     # Building, loading, running
 
@@ -114,47 +138,54 @@ class _Side:
             raise Failed("not-a-module", f"the factory returned a {type(model).__name__}", "code")
         return model.double()
 
-    def _loading(self, given: Mapping[str, torch.Tensor], versions: Mapping[str, int]) -> Callable[..., None]:
-        """How a file of the old layout gets into the new model: as it is, hooks and all, else under the renames."""
+    def _loaded(
+        self, given: Mapping[str, torch.Tensor], versions: Mapping[str, int]
+    ) -> tuple[nn.Module, Callable[..., None]]:
+        """The new model with a file of the old layout in it, as it is, hooks and all, else under the renames; and how
+        it got there.
+        """
         renames = {old: new for old, new in self._task["renames"].items() if old in given}
         ways: list[dict[str, str]] = [{}, renames] if renames else [{}]
         refused = ""
         for way in ways:
             load = self._loader(versions, way)
+            model = self._build()
             try:
-                load(self._build(), given)
+                load(model, given)
             except Exception as error:
                 refused = one_line(error)
                 continue
             self._renamed = bool(way)
-            return load
+            return model, load
         raise Unsettled(f"a file of the old layout does not load: {refused}")
 
     def _loader(self, versions: Mapping[str, int], renames: Mapping[str, str]) -> Callable[..., None]:
         moved = self._task["moved"] if renames else {}
-        return lambda model, values: _load(model, values, versions, renames, moved)
 
-    def _results(
-        self, given: Mapping[str, torch.Tensor], fresh: nn.Module | None, load: Callable[..., None]
-    ) -> dict[str, Any]:
-        """Of evaluation and training, of a fresh model each: some merge or cache when their mode changes."""
-        tested = (fresh or self._build()).eval()
-        load(tested, given)
+        def load(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
+            with self._lines.watching():
+                _load(model, values, versions, renames, moved)
+
+        return load
+
+    def _evaluate(self, model: nn.Module) -> dict[str, Any]:
+        model.eval()
         self._enter("run")
         args, kwargs = self._given()
         seed()
-        with torch.no_grad(), self._lines.watching(), parting.noting(tested) as calls:
-            output = tested(*args, **kwargs)
-        results: dict[str, Any] = {"eval": flat(output), "calls": list(calls)}
-        del tested, output
-        trained = self._build().train()
-        load(trained, given)
+        with torch.no_grad(), self._lines.watching(), parting.noting(model) as calls:
+            output = model(*args, **kwargs)
+        return {"eval": flat(output), "calls": list(calls)}
+
+    def _trained(self, load: Callable[..., None], given: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        """Of a model of its own: some merge or cache when their mode changes."""
+        model = self._build().train()
+        load(model, given)
         self._enter("run")
         try:
-            results.update(self._train(trained))
+            return self._train(model)
         except Exception as error:
-            results["failed"] = one_line(error)
-        return results
+            return {"failed": one_line(error)}
 
     def _train(self, model: nn.Module) -> dict[str, Any]:
         args, kwargs = self._given()
@@ -194,37 +225,25 @@ class _Side:
 
     # The verdict
 
-    def _judge(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-        worst: dict[str, Any] = {"verdict": "same", "distance": 0.0}
-        trained = all("failed" not in each for each in (*olds.values(), *news.values()))
-        for regime in olds:
-            for part in ("eval", "train", "gradients", "after"):
-                if part not in olds[regime] or part not in news[regime]:
-                    continue
-                before = olds[regime][part]
-                if part in ("gradients", "after"):
-                    before = {self._new_name(key, news[regime][part]): each for key, each in before.items()}
-                away, where = parted(before, news[regime][part], common=part in ("gradients", "after"))
-                found = _verdict(part, away)
-                if _RANK[found] > _RANK[worst["verdict"]]:
-                    worst = {
-                        "verdict": found,
-                        "part": part,
-                        "regime": regime,
-                        "where": where,
-                        "distance": None if away == float("inf") else away,
-                    }
-        worst["trained"] = trained
-        if worst["verdict"] == "different":
-            regime = worst["regime"]
-            worst["first"] = parting.first(olds[regime]["calls"], news[regime]["calls"], self._task["moved"])
-        if worst["verdict"] == "same" and not trained:
-            failures = [each["failed"] for each in (*olds.values(), *news.values()) if "failed" in each]
-            sides = [any("failed" in each for each in side.values()) for side in (olds, news)]
-            if not all(sides):
-                worst = {**worst, "verdict": "training", "part": "train", "regime": weights.REGIMES[0], "where": ""}
-            worst["failed"] = failures[0]
-        return worst
+    def _judge(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        """Of one regime; what only one of them has is not compared."""
+        found: dict[str, Any] = {"verdict": "same", "distance": 0.0}
+        failures = [each["failed"] for each in (old, new) if "failed" in each]
+        if len(failures) == 1 and "train" in {*old, *new}:
+            found = {"verdict": "training", "part": "train", "where": "", "distance": None}
+        for part in ("eval", "train", "gradients", "after"):
+            if part not in old or part not in new:
+                continue
+            before, by_key = old[part], part in ("gradients", "after")
+            if by_key:
+                before = {self._new_name(key, new[part]): each for key, each in before.items()}
+            away, where = parted(before, new[part], common=by_key)
+            if _RANK[_verdict(part, away)] > _RANK[found["verdict"]]:
+                away_or_none = None if away == float("inf") else away
+                found = {"verdict": _verdict(part, away), "part": part, "where": where, "distance": away_or_none}
+        if found["verdict"] == "different":
+            found["first"] = parting.first(old["calls"], new["calls"], self._task["moved"])
+        return {**found, "trained": not failures, "failed": failures[0] if failures else None}
 
     def _new_name(self, key: str, news: Mapping[str, Any]) -> str:
         return key if key in news else str(self._task["renames"].get(key, key))
@@ -248,17 +267,19 @@ class _Side:
 
     def _lives(self, side: str) -> bool:
         """Whether it is at work, or has not started yet."""
-        own = os.path.join(self._folder, side)
-        if os.path.exists(own + ".done"):
+        if self._is_done(side):
             return False
         try:
-            with open(own + ".pid", encoding="ascii") as file:
+            with open(os.path.join(self._folder, f"{side}.pid"), encoding="ascii") as file:
                 os.kill(int(file.read()), 0)
         except FileNotFoundError:
             return True
         except OSError:
             return False
         return True
+
+    def _is_done(self, side: str) -> bool:
+        return os.path.exists(os.path.join(self._folder, f"{side}.done"))
 
 
 class _File(OrderedDict[str, Any]):

@@ -25,6 +25,9 @@ _WIDER = {
     torch.complex64: torch.complex128,
 }
 _CASTS = (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16)
+#: Elements; a prime, so that the rows of a matrix are not alike.
+BLOCK = 65_537
+LARGE = 2 * BLOCK
 _RANDOM = ("rand", "randn", "rand_like", "randn_like", "randint", "randperm", "bernoulli")
 
 
@@ -39,6 +42,7 @@ def pinned() -> Iterator[None]:
         (functional, "scaled_dot_product_attention", _attention),
         *((torch, name, _by_shape(name, getattr(torch, name))) for name in _RANDOM),
     ]
+    replaced += [(torch.Tensor, name, _repeating(getattr(torch.Tensor, name))) for name in ("normal_", "uniform_")]
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
     dtype = torch.get_default_dtype()
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -120,6 +124,24 @@ def _attention(
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
     return _plain(scores.softmax(-1), dropout_p, dropout_p > 0) @ value
+
+
+def repeated(block: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """A large tensor of a block of random values, again and again: to draw each of them takes longer than a forward."""
+    size = math.prod(shape)
+    return block.repeat(-(-size // block.numel()))[:size].view(*shape)
+
+
+def _repeating(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Initial values of large weights."""
+
+    def fill(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self.numel() <= LARGE or self.is_meta or kwargs.get("generator") is not None:
+            return function(self, *args, **kwargs)
+        block = function(torch.empty(BLOCK, dtype=self.dtype), *args, **kwargs)
+        return self.copy_(repeated(block, self.shape))
+
+    return fill
 
 
 def _by_shape(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .pinned import generator
+from .pinned import BLOCK, LARGE, generator, repeated
 
 #: Initial values with noise, so that what starts at zero lives; and values scaled by the fan-in, so that nonlinear
 #: parts leave the region in which they are all alike.
@@ -69,4 +69,7 @@ def _made(key: str, value: torch.Tensor, parameter: bool, regime: str) -> torch.
 
 
 def _noise(key: str, value: torch.Tensor) -> torch.Tensor:
-    return torch.randn(value.shape, generator=generator(key, tuple(value.shape)), dtype=torch.float64)
+    source = generator(key, tuple(value.shape))
+    if value.numel() <= LARGE:
+        return torch.randn(value.shape, generator=source, dtype=torch.float64)
+    return repeated(torch.randn(BLOCK, generator=source, dtype=torch.float64), value.shape)
