@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -104,6 +105,15 @@ class Repository:
         git(self.folder, "add", "-A")
         git(self.folder, "commit", "-qm", "change")
 
+    def lock(self) -> None:
+        ran = subprocess.run([*COMMAND, "lock"], capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+
+    def touch(self, name: str) -> None:
+        """Other bytes, which mean the same."""
+        with open(self.folder / name, "a") as file:
+            file.write("\n")
+
     def check(self, *arguments: str) -> tuple[list[dict[str, Any]], str]:
         """The diagnostics, and stderr. Nothing of the work tree, of .git or in the temporary folder is touched."""
         before = self._state()
@@ -179,194 +189,305 @@ def repository(bare: Repository, template: Path) -> Repository:
     return bare
 
 
-# Verdicts
+# Verdicts: of many models in one repository, each with an edit of its own
 
 
-def test_equal_is_information(repository: Repository) -> None:
-    repository.replace("net.py", ("return x + self", "return 0.5 * (x + x) + self"))
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL713", "information")
-    assert found["message"].endswith("an old checkpoint loads, and computes the same on the declared inputs")
-    assert found["help"] == "`modelint lock net` records the new layout"
+class Said(NamedTuple):
+    code: str
+    severity: str
+    message: str
+    help: str
+    cls: str
 
 
-def test_different_says_where_the_outputs_part_first(repository: Repository) -> None:
-    repository.replace(
-        "net.py", ("F.gelu(self.lin(self.norm(x)))", "F.gelu(self.lin(self.norm(x)), approximate='tanh')")
-    )
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL713", "error")
-    assert "computes something else: outputs part first at blocks.0.drop, by " in found["message"]
-    assert "e-04; the output differs by " in found["message"]
+class Variant(NamedTuple):
+    """What is edited after the lock; ``before``: edits that the manifest knows."""
+
+    edits: tuple[tuple[str, str], ...]
+    before: tuple[tuple[str, str], ...] = ()
+    #: More for its table in the configuration, after the lock.
+    config: str = 'inputs = ["float32[5, 4]"]'
 
 
-def test_an_eps_is_seen(repository: Repository) -> None:
-    repository.replace("net.py", ("LayerNorm(width)", "LayerNorm(width, eps=1e-6)"))
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL712", "error")
-    assert "outputs part first at blocks.0.norm, by " in found["message"]
-
-
-def test_training_alone_is_a_warning(repository: Repository) -> None:
-    repository.replace("net.py", ("Dropout(0.1)", "Dropout(0.2)"))
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL712", "warning")
-    assert "evaluates to the same on the declared inputs; training goes another way: in training" in found["message"]
-
-
-def test_gradients_are_compared(repository: Repository) -> None:
-    repository.replace("net.py", ("x = self.first(x)\n", "x = self.first(x).detach()\n"))
-    found = repository.one()
-    assert found["severity"] == "warning"
-    assert "the gradient of first." in found["message"]
-
-
-def test_what_only_the_source_told_is_raised(repository: Repository) -> None:
-    """A forward that cannot be traced, and that computes something else."""
-    untraced = ("x = self.first(x)\n", "x = self.first(x)\n        x = x + float(x.sum()) * len(str(float(x[0, 0])))\n")
-    repository.replace("net.py", untraced)
-    subprocess.run([sys.executable, "-m", "modelint", "lock"], check=True, capture_output=True)
-    repository.commit()
-    repository.replace("net.py", ("x + float(x.sum())", "x + 1e-3 * float(x.sum())"))
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL713", "error")
-    assert "computes something else: outputs part first at " in found["message"]
-
-
-def test_a_rename_is_proved(repository: Repository) -> None:
-    repository.replace("net.py", ("self.norm", "self.ln"))
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL707", "error")
-    assert "proved: under the new names it computes the same on the declared inputs" in found["message"]
-    assert "check it" not in found["help"]
-
-
-def test_what_looks_like_a_rename_and_computes_something_else(repository: Repository) -> None:
-    repository.replace("net.py", ("self.norm", "self.ln"), ("x + self.drop(", "x + 2 * self.drop("))
-    found = repository.one()
-    assert (found["code"], found["severity"]) == ("MDL707", "error")
-    assert "under the new names it computes something else: outputs part first at " in found["message"]
-
-
-def test_hooks_that_take_old_files_to_the_wrong_place_are_an_error(repository: Repository) -> None:
-    hook = """
+DOUBLED = ("return x + self", "return 0.5 * (x + x) + self")
+RELU = ("F.gelu(", "F.relu(")
+RENAMED = ("self.norm", "self.ln")
+HOOK = """self.drop = nn.Dropout(0.1)
         self._register_load_state_dict_pre_hook(self._rename)
 
     def _rename(self, state, prefix, *rest):
         for name in ("weight", "bias"):
             if prefix + "norm." + name in state:
-                state[prefix + "ln." + name] = state.pop(prefix + "norm." + name)FACTOR
+                state[prefix + "ln." + name] = FACTOR * state.pop(prefix + "norm." + name)
 """
-    edit = ("self.norm", "self.ln"), ("self.drop = nn.Dropout(0.1)\n", "self.drop = nn.Dropout(0.1)\n" + hook)
-    repository.replace("net.py", *edit, ("FACTOR", ""))
-    found = repository.one()
-    assert (found["severity"], found["drift"]["class"]) == ("information", "safe")
-    assert "loads, through the model's own load hooks, and computes the same" in found["message"]
-    repository.replace("net.py", ('"norm." + name)\n', '"norm." + name) * 2\n'))
-    found = repository.one()
-    assert (found["severity"], found["drift"]["class"]) == ("error", "silent")
-    assert "load hooks, and computes something else: outputs part first at blocks.0.ln, by " in found["message"]
+UNTRACED = "x = self.first(x)\n        x = x + FACTOR * float(x.sum()) * len(str(float(x[0, 0])))\n"
+BRANCH = """x = self.first(x)
+        if self.flag:
+            x = 2 * x
+        else:
+            x = 0.5 * (x + x)
+"""
+RANDOM = "x = self.first(x)\n        x = x + int.from_bytes(__import__('os').urandom(2), 'big')\n"
+WAIT = """x = self.first(x)
+        if "_modelint_tracer.numbers" in __import__("sys").modules and torch.get_default_dtype() is torch.float64:
+            __import__("time").sleep(60)
+"""
+LARGE = "self.extra = nn.Linear(8000, 8000)\n        self.last ="
+FIRST = "x = self.first(x)\n"
+
+VARIANTS = {
+    "equal": Variant((DOUBLED,)),
+    "tanh": Variant((("F.gelu(self.lin(self.norm(x)))", "F.gelu(self.lin(self.norm(x)), approximate='tanh')"),)),
+    "eps": Variant((("LayerNorm(width)", "LayerNorm(width, eps=1e-6)"),)),
+    "dropout": Variant((("Dropout(0.1)", "Dropout(0.2)"),)),
+    "detached": Variant(((FIRST, "x = self.first(x).detach()\n"),)),
+    "untraced": Variant((("0.5 * float", "0.6 * float"),), ((FIRST, UNTRACED.replace("FACTOR", "0.5")),)),
+    "renamed": Variant((RENAMED,)),
+    "no_rename": Variant((RENAMED, ("x + self.drop(", "x + 2 * self.drop("))),
+    "hook": Variant((RENAMED, ("self.drop = nn.Dropout(0.1)\n", HOOK.replace("FACTOR", "1.0")))),
+    "wrong_hook": Variant((RENAMED, ("self.drop = nn.Dropout(0.1)\n", HOOK.replace("FACTOR", "2.0")))),
+    "not_run": Variant((("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"),)),
+    "branch": Variant(((FIRST, BRANCH),)),
+    "callable": Variant((DOUBLED,), config='inputs = "samples:batch"'),
+    "moved": Variant((DOUBLED, ("class Net(", "class Main("))),
+    "bad_probe": Variant((RELU,), config='inputs = ["float32[5, 4]"]\nprobe = {width = "no width"}'),
+    "probe": Variant((DOUBLED,), config='inputs = ["float32[5, 4]"]\nprobe = {width = 4}'),
+    "other_shape": Variant((("nn.Linear(width, 2)", "nn.Linear(width, 3)"), RELU)),
+    "bad_inputs": Variant((RELU,), config='inputs = ["float32[5, 5]"]'),
+    "unseeded": Variant(((FIRST, RANDOM),)),
+    "without": Variant((RELU,), config=""),
+}
+#: Those with bounds.
+BOUNDED = {
+    "slow": Variant((RELU,), ((FIRST, WAIT),)),
+    "large": Variant((RELU,), (("self.last =", LARGE),)),
+}
 
 
-def test_changed_lines_that_do_not_run_settle_nothing(repository: Repository) -> None:
-    repository.replace("net.py", ("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"))
-    assert repository.unsettled() == "the changed lines did not run with these inputs (net.py:35)"
+def run_variants(folder: Path, variants: dict[str, Variant], head: str = "") -> dict[str, tuple[list[Said], str]]:
+    """Lock, commit, edit, check; of each model what is said, and the note why numbers did not settle it."""
+    environment = {**os.environ, "MODELINT_CACHE_DIR": str(folder / "cache"), "MODELINT_PYTHON": sys.executable}
+    project = folder / "project"
+    project.mkdir()
+    (project / "helper.py").write_text(HELPER)
+    for name, variant in variants.items():
+        (project / f"{name}.py").write_text(edited(NET, variant.before))
+    tables = (f'[tool.modelint.models.{name}]\nfactory = "{name}:Net"\n' for name in variants)
+    (project / "pyproject.toml").write_text(head + "".join(tables))
+    ran = subprocess.run([*COMMAND, "lock"], cwd=project, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "first")
+    (project / "samples.py").write_text("import torch\n\n\ndef batch():\n    return {'x': torch.randn(3, 4)}\n")
+    tables = []
+    for name, variant in variants.items():
+        text = edited((project / f"{name}.py").read_text(), variant.edits)
+        factory = f"{name}:Net"
+        if name == "moved":
+            (project / f"{name}.py").unlink()
+            factory = "package.net:Main"
+        place = project / f"{factory.partition(':')[0].replace('.', '/')}.py"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text)
+        tables.append(f'[tool.modelint.models.{name}]\nfactory = "{factory}"\n{variant.config}\n')
+    (project / "pyproject.toml").write_text(head + "".join(tables))
+    check = ["check", "--only", "layout", "--format", "json"]
+    ran = subprocess.run([*COMMAND, *check], cwd=project, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in ran.stderr, ran.stderr
+    found: dict[str, tuple[list[Said], str]] = {}
+    for name in variants:
+        mark = f"{name}: not settled by numbers: "
+        notes = [line.removeprefix(mark) for line in ran.stderr.splitlines() if line.startswith(mark)]
+        said = [
+            Said(each["code"], each["severity"], each["message"], each["help"], each["drift"]["class"])
+            for each in json.loads(ran.stdout)["diagnostics"]
+            if each["model"] == name
+        ]
+        found[name] = said, "".join(notes)
+    return found
 
 
-def test_a_branch_that_the_settings_rule_out_need_not_run(repository: Repository) -> None:
-    branch = "        if self.flag:\n            x = 2 * x\n        else:\n            x = 0.5 * (x + x)\n"
-    repository.replace("net.py", ("        x = self.first(x)\n", "        x = self.first(x)\n" + branch))
-    assert repository.one()["severity"] == "information"
+COMMAND = [sys.executable, "-m", "modelint"]
 
 
-def test_inputs_of_a_callable_that_the_old_code_does_not_have(repository: Repository) -> None:
-    repository.replace("pyproject.toml", ('["float32[5, 4]"]', '"samples:batch"'))
-    repository.write("samples.py", "import torch\n\n\ndef batch():\n    return {'x': torch.randn(3, 4)}\n")
-    repository.replace("net.py", ("return x + self", "return 0.5 * (x + x) + self"))
-    assert repository.one()["severity"] == "information"
+def edited(text: str, edits: Iterable[tuple[str, str]]) -> str:
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
 
 
-def test_the_old_side_is_what_its_own_configuration_declares(repository: Repository) -> None:
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[Said], str]]:
+    return run_variants(tmp_path_factory.mktemp("variants"), VARIANTS)
+
+
+Verdicts = dict[str, tuple[list[Said], str]]
+
+
+def settled(verdicts: Verdicts, name: str) -> Said:
+    said, why = verdicts[name]
+    assert why == ""
+    assert len(said) == 1, said
+    return said[0]
+
+
+def unsettled(verdicts: Verdicts, name: str) -> str:
+    """Why; the finding is as it would be without numbers."""
+    said, why = verdicts[name]
+    assert [each.severity for each in said] == ["error"]
+    assert said[0].message.endswith("and computes something else")
+    assert why
+    return why
+
+
+def test_equal_is_information(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "equal")
+    assert (found.code, found.severity) == ("MDL713", "information")
+    assert found.message.endswith("an old checkpoint loads, and computes the same on the declared inputs")
+    assert found.help == "`modelint lock equal` records the new layout"
+
+
+def test_different_says_where_the_outputs_part_first(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "tanh")
+    assert (found.code, found.severity) == ("MDL713", "error")
+    assert "computes something else: outputs part first at blocks.0.drop, by " in found.message
+    assert "e-04; the output differs by " in found.message
+
+
+def test_an_eps_is_seen(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "eps")
+    assert (found.code, found.severity) == ("MDL712", "error")
+    assert "outputs part first at blocks.0.norm, by " in found.message
+
+
+def test_training_alone_is_a_warning(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "dropout")
+    assert (found.code, found.severity) == ("MDL712", "warning")
+    assert "evaluates to the same on the declared inputs; training goes another way: in training" in found.message
+
+
+def test_gradients_are_compared(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "detached")
+    assert found.severity == "warning"
+    assert "the gradient of first." in found.message
+
+
+def test_what_only_the_source_told_is_raised(verdicts: Verdicts) -> None:
+    """A forward that cannot be traced, and that computes something else."""
+    found = settled(verdicts, "untraced")
+    assert (found.code, found.severity) == ("MDL713", "error")
+    assert "computes something else: outputs part first at " in found.message
+
+
+def test_a_rename_is_proved(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "renamed")
+    assert (found.code, found.severity, found.cls) == ("MDL707", "error", "breaking")
+    assert "proved: under the new names it computes the same on the declared inputs" in found.message
+    assert "check it" not in found.help
+
+
+def test_what_looks_like_a_rename_and_computes_something_else(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "no_rename")
+    assert (found.code, found.severity, found.cls) == ("MDL707", "error", "breaking")
+    assert "under the new names it computes something else: outputs part first at " in found.message
+
+
+def test_hooks_that_take_old_files_where_they_belong(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "hook")
+    assert (found.severity, found.cls) == ("information", "safe")
+    assert "loads, through the model's own load hooks, and computes the same" in found.message
+
+
+def test_hooks_that_do_something_else_to_old_files_are_an_error(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "wrong_hook")
+    assert (found.severity, found.cls) == ("error", "silent")
+    assert "load hooks, and computes something else: outputs part first at blocks.0.ln, by " in found.message
+
+
+def test_changed_lines_that_do_not_run_settle_nothing(verdicts: Verdicts) -> None:
+    assert unsettled(verdicts, "not_run") == "the changed lines did not run with these inputs (not_run.py:35)"
+
+
+def test_a_branch_that_the_settings_rule_out_need_not_run(verdicts: Verdicts) -> None:
+    assert settled(verdicts, "branch").severity == "information"
+
+
+def test_inputs_of_a_callable_that_the_old_code_does_not_have(verdicts: Verdicts) -> None:
+    assert settled(verdicts, "callable").severity == "information"
+
+
+def test_the_old_side_is_what_its_own_configuration_declares(verdicts: Verdicts) -> None:
     """A package that was renamed, with another factory."""
-    (repository.folder / "net.py").rename(repository.folder / "network.py")
-    repository.replace("network.py", ("return x + self", "return 0.5 * (x + x) + self"), ("class Net(", "class Main("))
-    repository.replace("pyproject.toml", ("net:Net", "network:Main"))
-    assert repository.one()["severity"] == "information"
+    assert settled(verdicts, "moved").severity == "information"
+
+
+def test_a_probe_is_run_in_place_of_the_model(verdicts: Verdicts) -> None:
+    assert settled(verdicts, "probe").severity == "information"
+    assert "does not run with the declared inputs: TypeError" in unsettled(verdicts, "bad_probe")
+
+
+def test_files_that_do_not_load_cannot_be_run(verdicts: Verdicts) -> None:
+    said, why = verdicts["other_shape"]
+    assert {each.severity for each in said} == {"error"}
+    assert why == "files of the old layout do not load"
+
+
+def test_inputs_that_do_not_fit(verdicts: Verdicts) -> None:
+    assert "does not run with the declared inputs: RuntimeError" in unsettled(verdicts, "bad_inputs")
+
+
+def test_randomness_that_cannot_be_seeded(verdicts: Verdicts) -> None:
+    assert unsettled(verdicts, "unseeded").startswith("two runs of the same code differ: ")
+
+
+def test_without_inputs_nothing_is_settled(verdicts: Verdicts) -> None:
+    said, why = verdicts["without"]
+    assert [each.severity for each in said] == ["error"]
+    assert why == ""
+
+
+# Bounds
+
+
+def test_time_and_memory_are_bounded(tmp_path: Path) -> None:
+    found = run_variants(tmp_path, BOUNDED, '[tool.modelint]\ntimeout = 20\nmemory = "1000MB"\n')
+    why = unsettled(found, "large")
+    assert why.startswith("it is too large (about 2.4 GiB in float64)")
+    assert why.endswith("a smaller configuration in [tool.modelint.models.large.probe]")
+    why = unsettled(found, "slow")
+    assert "its run on the declared inputs took longer than 20 s; declare a smaller configuration in" in why
+
+
+# Runs
 
 
 def test_the_code_that_wrote_the_manifest_counts_not_the_last_commit(repository: Repository) -> None:
     """As a CI job sees it: the drift is committed, and the work tree is clean."""
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
+    repository.replace("net.py", RELU)
     repository.commit()
     repository.write("other.txt", "more")
     repository.commit()
     assert "outputs part first at blocks.0.drop" in repository.one()["message"]
 
 
-def test_nothing_runs_without_inputs_or_without_drift(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_runs_without_drift(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelint.layout.numbers.settle", None)
     assert repository.check()[0] == []
-    repository.replace("pyproject.toml", ('inputs = ["float32[5, 4]"]\n', ""))
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
-    found = repository.one()
-    assert (found["severity"], found["message"].endswith("loads, and computes something else")) == ("error", True)
-
-
-# Bounds
-
-
-def test_a_probe_is_run_in_place_of_the_model(repository: Repository) -> None:
-    repository.replace("net.py", ("return x + self", "return 0.5 * (x + x) + self"))
-    repository.replace("pyproject.toml", ('"net:Net"\n', '"net:Net"\nprobe = {width = "no width"}\n'))
-    assert "does not run with the declared inputs: TypeError" in repository.unsettled()
-    repository.replace("pyproject.toml", ('"no width"', "4"))
-    assert repository.one()["severity"] == "information"
-
-
-def test_too_large_is_told_with_the_way_out(repository: Repository) -> None:
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
-    repository.replace("pyproject.toml", ("[tool", '[tool.modelint]\nmemory = "1000MB"\n[tool'))
-    repository.replace(
-        "net.py", ("        self.last =", "        self.extra = nn.Linear(8000, 8000)\n        self.last =")
-    )
-    subprocess.run([sys.executable, "-m", "modelint", "lock"], check=True, capture_output=True)
-    repository.replace("net.py", ("F.relu(", "F.gelu("))
-    why = repository.unsettled()
-    assert why.startswith("it is too large (about 2.4 GiB in float64)")
-    assert why.endswith("a smaller configuration in [tool.modelint.models.net.probe]")
-
-
-def test_the_time_is_bounded(repository: Repository) -> None:
-    repository.replace("net.py", ("x = self.first(x)\n", "x = self.first(x)\n        wait()\n"))
-    repository.write("pyproject.toml", "[tool.modelint]\ntimeout = 4\n" + CONFIG)
-    repository.replace("net.py", ("class Block", SLOW + "class Block"))
-    why = repository.unsettled()
-    assert "its run on the declared inputs took longer than 4 s; declare a smaller configuration in" in why
-
-
-SLOW = """
-def wait():
-    import sys
-    import time
-
-    if "_modelint_tracer.numbers" in sys.modules and torch.get_default_dtype() is torch.float64:
-        time.sleep(60)
-
-
-"""
 
 
 # Faults
 
 
 def test_outside_a_repository(bare: Repository) -> None:
-    bare.replace("net.py", ("F.gelu(", "F.relu("))
+    bare.replace("net.py", RELU)
     assert bare.unsettled() == "it is in no git repository"
 
 
 def test_a_manifest_that_was_never_committed(bare: Repository) -> None:
     git(bare.folder, "init", "-q")
-    bare.replace("net.py", ("F.gelu(", "F.relu("))
+    bare.replace("net.py", RELU)
     assert bare.unsettled() == "there is no commit yet"
     git(bare.folder, "add", "net.py")
     git(bare.folder, "commit", "-qm", "without")
@@ -374,7 +495,7 @@ def test_a_manifest_that_was_never_committed(bare: Repository) -> None:
 
 
 def test_a_shallow_clone(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
+    repository.replace("net.py", RELU)
     repository.commit()
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository.folder}", "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
@@ -382,26 +503,12 @@ def test_a_shallow_clone(repository: Repository, tmp_path: Path, monkeypatch: py
     assert repository.unsettled().startswith("the clone is shallow, and ends at commit ")
 
 
-def test_code_that_does_not_import_any_more(repository: Repository) -> None:
-    repository.write("helper.py", "import a_package_of_long_ago\n" + HELPER)
-    repository.commit()
-    repository.write(
-        "model-manifests/net/layout.json", (repository.folder / "model-manifests/net/layout.json").read_text() + "\n"
-    )
-    repository.commit()
-    repository.write("helper.py", HELPER)
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
-    why = repository.unsettled()
-    assert why.startswith("the code of commit ")
-    assert "does not build: ModuleNotFoundError: No module named 'a_package_of_long_ago'" in why
-
-
 def test_a_manifest_that_was_committed_without_its_code(repository: Repository) -> None:
     repository.replace("net.py", ("LayerNorm(width)", "LayerNorm(width, eps=1e-3)"))
-    subprocess.run([sys.executable, "-m", "modelint", "lock"], check=True, capture_output=True)
+    repository.lock()
     git(repository.folder, "add", "model-manifests")
     git(repository.folder, "commit", "-qm", "the manifest alone")
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
+    repository.replace("net.py", RELU)
     assert repository.unsettled().endswith(", which wrote the manifest, has another layout here")
 
 
@@ -416,9 +523,8 @@ def test_code_in_a_submodule(repository: Repository, tmp_path: Path) -> None:
     git(repository.folder, "rm", "-q", "helper.py")
     git(repository.folder, "submodule", "add", "-q", f"file://{inner}", "lib")
     repository.write("pyproject.toml", '[tool.modelint]\npythonpath = ["lib"]\n' + CONFIG)
-    subprocess.run([sys.executable, "-m", "modelint", "lock"], check=True, capture_output=True)
-    with open(repository.folder / "model-manifests/net/layout.json", "a") as file:
-        file.write("\n")
+    repository.lock()
+    repository.touch("model-manifests/net/layout.json")
     repository.commit()
     repository.replace("lib/helper.py", ("1.0 * x", "1.5 * x"))
     git(repository.folder / "lib", "commit", "-qam", "second")
@@ -434,44 +540,41 @@ def test_code_in_a_submodule(repository: Repository, tmp_path: Path) -> None:
     assert why.endswith("(its copy lacks a submodule that is not there: lib)")
 
 
-def test_git_lfs_pointers_are_told(repository: Repository) -> None:
-    repository.write("table.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 2\n")
-    reading = ("import sys\n", "import sys\n\nTABLE = int(open(__file__.replace('helper.py', 'table.txt')).read())\n")
-    repository.replace("helper.py", reading)
-    with open(repository.folder / "model-manifests/net/layout.json", "a") as file:
-        file.write("\n")
-    repository.commit()
-    repository.write("table.txt", "1\n")
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
-    why = repository.unsettled()
-    assert "does not build: ValueError" in why
-    assert why.endswith("(its copy lacks git-lfs pointers, not their files: table.txt)")
-
-
-def test_old_code_that_takes_a_module_of_the_work_tree(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ignored, generated file that is on the path of the interpreter."""
+def test_old_code_that_does_not_run_here(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is gone, a table that git-lfs keeps, a generated module that is ignored and on the path."""
     monkeypatch.setenv("PYTHONPATH", str(repository.folder))
+    reading = "TABLE = int(open(__file__.replace('lfs.py', 'table.txt')).read())\n"
+    heads = {"gone": "import a_package_of_long_ago\n", "lfs": reading, "mixed": "import generated\n"}
     repository.write(".gitignore", "generated.py\n")
     repository.write("generated.py", "FACTOR = 1.0\n")
-    repository.replace("helper.py", ("import sys\n", "import generated\n"))
-    with open(repository.folder / "model-manifests/net/layout.json", "a") as file:
-        file.write("\n")
+    repository.write(
+        "pyproject.toml", "".join(CONFIG.replace("net:", f"{name}:").replace("net", name) for name in heads)
+    )
+    for name in heads:
+        repository.write(f"{name}.py", NET)
+    repository.lock()
     repository.commit()
-    repository.replace("net.py", ("F.gelu(", "F.relu("))
-    assert repository.unsettled().endswith(" imports generated.py of the work tree")
-
-
-def test_randomness_that_cannot_be_seeded(repository: Repository) -> None:
-    noise = "x = self.first(x)\n        x = x + int.from_bytes(__import__('os').urandom(2), 'big')\n"
-    repository.replace("net.py", ("x = self.first(x)\n", noise))
-    assert repository.unsettled().startswith("two runs of the same code differ: ")
+    repository.write("table.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 2\n")
+    for name, head in heads.items():
+        repository.write(f"{name}.py", head + NET)
+        repository.touch(f"model-manifests/{name}/layout.json")
+    repository.commit()
+    repository.write("table.txt", "1\n")
+    for name in heads:
+        repository.write(f"{name}.py", edited(NET, [RELU]))
+    found, err = repository.check()
+    assert [each["severity"] for each in found if each["model"]] == ["error"] * 4
+    notes = {name: line for line in err.splitlines() for name in heads if line.startswith(f"{name}: not settled")}
+    assert "does not build: ModuleNotFoundError: No module named 'a_package_of_long_ago'" in notes["gone"]
+    assert "does not build: ValueError" in notes["lfs"]
+    assert notes["lfs"].endswith("(its copy lacks git-lfs pointers, not their files: table.txt)")
+    assert notes["mixed"].endswith(" imports generated.py of the work tree")
 
 
 def test_ctrl_c_leaves_nothing_behind(repository: Repository) -> None:
-    repository.replace("net.py", ("x = self.first(x)\n", "x = self.first(x)\n        wait()\n"))
-    repository.replace("net.py", ("class Block", SLOW + "class Block"))
+    repository.replace("net.py", (FIRST, WAIT), RELU)
     before = repository._state()
-    command = [sys.executable, "-m", "modelint", "check", "--only", "layout"]
+    command = [*COMMAND, "check", "--only", "layout"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
 Lines = Mapping[str, frozenset[int]]
 
+#: Functions of other names are one function where so much of their statements is shared.
+_ALIKE = 0.5
 #: They end a block.
 _ENDS = ast.Return | ast.Raise | ast.Continue | ast.Break
 #: No line of theirs is ever seen to run.
@@ -63,24 +65,42 @@ class _Function(NamedTuple):
         return frozenset({self.cls} if own.startswith("__") or own == "forward" else {self.cls, own})
 
 
-def missed(pairs: Iterable[tuple[str | None, str | None]], old_ran: Lines, new_ran: Lines) -> Missed:
-    """``pairs``: files of the old and the new side, None where one has no counterpart; the lines that ran, by file."""
-    olds: list[_File] = []
-    news: list[_File] = []
-    changed: list[tuple[bool, _Function, _Statement]] = []
-    for old_path, new_path in pairs:
-        olds.append(before := _read(old_path))
-        news.append(after := _read(new_path))
-        for name in before.functions.keys() | after.functions.keys():
-            one, other = before.functions.get(name), after.functions.get(name)
-            for is_new, each in _differing(one, other):
-                function = other if is_new else one
-                assert function is not None
-                changed.append((is_new, function, each))
-    relevant = {True: _relevant(news, new_ran), False: _relevant(olds, old_ran)}
+def missed(olds: Mapping[str, str], news: Mapping[str, str], old_ran: Lines, new_ran: Lines) -> Missed:
+    """``olds``, ``news``: the files of either side, by their names in the repository; the lines that ran, by file."""
+    before = {name: _read(path) for name, path in olds.items()}
+    after = {name: _read(path) for name, path in news.items()}
+    changed = [
+        (is_new, function, each)
+        for one, other in _matched(before, after)
+        for is_new, function, each in _differing(one, other)
+    ]
+    if not changed:
+        return Missed((), False)
+    relevant = {True: _relevant(after.values(), new_ran), False: _relevant(before.values(), old_ran)}
     counted = [(new, of, each) for new, of, each in changed if relevant[new].counts(of, each)]
     places = [(of.path, each.line) for new, of, each in counted if not relevant[new].ran(of, each)]
     return Missed(tuple(sorted(set(places))), len(places) < len(counted))
+
+
+def _matched(
+    before: Mapping[str, _File], after: Mapping[str, _File]
+) -> Iterator[tuple[_Function | None, _Function | None]]:
+    """Each function with its counterpart: of the same name in the same file, else the one that is most alike."""
+    olds = {(name, each): found for name, file in before.items() for each, found in file.functions.items()}
+    news = {(name, each): found for name, file in after.items() for each, found in file.functions.items()}
+    for key in olds.keys() & news.keys():
+        yield olds.pop(key), news.pop(key)
+    texts = {key: {each.text for each in function.statements} for key, function in olds.items()}
+    for function in news.values():
+        own = {each.text for each in function.statements}
+        alike = {key: len(own & other) / max(1, len(own | other)) for key, other in texts.items() if key in olds}
+        best = max(alike, key=lambda key: alike[key], default=None)
+        if best is None or alike[best] < _ALIKE:
+            yield None, function
+        else:
+            yield olds.pop(best), function
+    for function in olds.values():
+        yield function, None
 
 
 def _read(path: str | None) -> _File:
@@ -193,7 +213,7 @@ def _is_setting(test: ast.expr, local: set[str]) -> bool:
     )
 
 
-def _differing(one: _Function | None, other: _Function | None) -> Iterator[tuple[bool, _Statement]]:
+def _differing(one: _Function | None, other: _Function | None) -> Iterator[tuple[bool, _Function, _Statement]]:
     """The statements that only one side has; True: the new one."""
     before, after = one.statements if one else (), other.statements if other else ()
     olds, news = [each.text for each in before], [each.text for each in after]
@@ -201,11 +221,11 @@ def _differing(one: _Function | None, other: _Function | None) -> Iterator[tuple
         return
     for kind, i, j, k, end in SequenceMatcher(None, olds, news, autojunk=False).get_opcodes():
         if kind != "equal":
-            yield from ((False, each) for each in before[i:j])
-            yield from ((True, each) for each in after[k:end])
+            yield from ((False, one, each) for each in before[i:j] if one)
+            yield from ((True, other, each) for each in after[k:end] if other)
 
 
-def _relevant(files: Sequence[_File], ran: Lines) -> _Relevant:
+def _relevant(files: Collection[_File], ran: Lines) -> _Relevant:
     functions = [each for file in files for each in file.functions.values()]
     return _Relevant(functions, {name for file in files for name in file.bases}, ran)
 

@@ -76,10 +76,14 @@ def answers(
     timeout: float,
     memory: int | None,
     jobs: int,
+    shares: int = 2,
     on_event: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Iterator[Result | Numbers | Failure]:
-    """`trace`, for requests that may be sides of a comparison by numbers."""
-    with _Server(python, requests, timeout, memory, jobs) as server:
+    """`trace`, for requests that may be sides of a comparison by numbers.
+
+    Where no ``memory`` is given, each may take one of so many ``shares`` of what is free.
+    """
+    with _Server(python, requests, timeout, memory, jobs, shares) as server:
         left = {each.id: each for each in requests}
         for event in server.events():
             if on_event is not None:
@@ -108,13 +112,22 @@ def answers(
 class _Server:
     """The process, its pipe and its files, for as long as the block lasts."""
 
-    def __init__(self, python: str, requests: Sequence[Request], timeout: float, memory: int | None, jobs: int) -> None:
+    def __init__(
+        self,
+        python: str,
+        requests: Sequence[Request],
+        timeout: float,
+        memory: int | None,
+        jobs: int,
+        shares: int,
+    ) -> None:
         self._python = python
         self._request = {
             "protocol": PROTOCOL,
             "timeout": timeout,
             "memory": memory,
             "jobs": jobs,
+            "shares": shares,
             "models": [traced.question(each) for each in requests],
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -23,8 +23,11 @@ from modelint.layout.traced import Numbers as Told
 
 #: Copies of the weights that one side holds: the model, its gradients, a file of it, and what it is made of.
 _COPIES = 5
-#: Both sides, the making of the inputs, and the layout of the old code.
-_JOBS = 4
+#: Both sides, and the layout of the old code.
+_JOBS = 3
+#: What one of them may take of the memory that is free: the others are small.
+_SHARES = 3
+_SIDES = ("inputs", "old", "new", "layout")
 _SMALLER = "declare a smaller configuration in [tool.modelint.models.{}.probe]"
 
 
@@ -65,13 +68,38 @@ def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Nu
     """What numbers say of each."""
     with tempfile.TemporaryDirectory(prefix="modelint-numbers-") as folder:
         copies = _Copies(os.path.join(os.path.realpath(folder), "code"))
+        groups: dict[tuple[str, float | None, int | None], list[_Sides]] = {}
         for number, case in enumerate(cases):
             meeting = os.path.join(folder, str(number))
             os.mkdir(meeting)
+            declared = case.declaration
             try:
-                yield case, _settled(case, copies, declares, meeting)
+                sides = _sides(case, copies, declares, meeting)
             except (_Unsettled, NoRevision) as unsettled:
                 yield case, Numbers("unsettled", str(unsettled))
+            else:
+                groups.setdefault((case.python, declared.timeout, declared.memory), []).append(sides)
+        for (python, timeout, memory), group in groups.items():
+            yield from _run(group, python, timeout or TIMEOUT, memory)
+
+
+def _run(group: Sequence[_Sides], python: str, timeout: float, memory: int | None) -> Iterator[tuple[Case, Numbers]]:
+    """One run of the tracer for all of them."""
+    requests = [each for sides in group for each in sides.requests()]
+    answers: dict[str, Result | Told | Failure] = {}
+    words = None
+    try:
+        for answer in client.answers(python, requests, timeout=timeout, memory=memory, jobs=_JOBS, shares=_SHARES):
+            answers[answer.id] = answer
+    except client.Unusable as error:
+        words = building.unusable_words(python, error.reason, error.detail)
+    for sides in group:
+        try:
+            if words is not None:
+                raise _Unsettled(words)
+            yield sides.case, sides.verdict(answers)
+        except _Unsettled as unsettled:
+            yield sides.case, Numbers("unsettled", str(unsettled))
 
 
 class _Copies:
@@ -89,7 +117,8 @@ class _Copies:
         return self._known[found]
 
 
-def _settled(case: Case, copies: _Copies, declares: Declares, meeting: str) -> Numbers:
+def _sides(case: Case, copies: _Copies, declares: Declares, meeting: str) -> _Sides:
+    """What is to be run. Raises _Unsettled and NoRevision."""
     declaration = case.declaration
     breaking = [fact for fact in case.drift.facts if fact.drift.cls == "breaking"]
     if not all(isinstance(fact, KeyRenamed) for fact in breaking):
@@ -97,16 +126,14 @@ def _settled(case: Case, copies: _Copies, declares: Declares, meeting: str) -> N
     _refuse_large(case)
     found = revision.base(declaration.manifest)
     copy = copies.of(found)
-    old = _in_copy(declaration, found, copy, declares)
-    sides = _Sides(case, old, found, copy, meeting)
-    return sides.verdict()
+    return _Sides(case, _in_copy(declaration, found, copy, declares), found, copy, meeting)
 
 
 def _refuse_large(case: Case) -> None:
     """Before anything is started. Of a probe the size is not known: its limits hold while it runs."""
     declaration = case.declaration
-    memory = declaration.memory
-    if declaration.probe is not None or memory is None:
+    memory = declaration.memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARES
+    if declaration.probe is not None:
         return
     size = 8 * _COPIES * sum(_elements(spec.shape or ()) for spec in case.base.layout.keys.specs.values())
     if size > memory:
@@ -143,14 +170,15 @@ class _Sides:
     """One comparison: what is asked of the tracer, and what comes of the answers."""
 
     def __init__(self, case: Case, old: Declaration, found: Revision, copy: Copy, meeting: str) -> None:
-        self._case = case
+        self.case = case
         self._old = old
         self._found = found
         self._copy = copy
         self._meeting = meeting
 
-    def verdict(self) -> Numbers:
-        answers = self._ask()
+    def verdict(self, answers: Mapping[str, Result | Told | Failure]) -> Numbers:
+        """Raises _Unsettled."""
+        answers = {side: answers[self._id(side)] for side in _SIDES if self._id(side) in answers}
         layout, told = answers["layout"], {}
         if isinstance(layout, Failure):
             raise _Unsettled(self._failed(f"the code of commit {self._found.short} does not build", layout))
@@ -182,24 +210,9 @@ class _Sides:
             new["renamed"],
         )
 
-    def _ask(self) -> Mapping[str, Result | Told | Failure]:
-        declaration, python = self._case.declaration, self._case.python
-        requests = list(self._requests())
-        try:
-            answers = client.answers(
-                python,
-                requests,
-                timeout=declaration.timeout or TIMEOUT,
-                memory=declaration.memory,
-                jobs=_JOBS,
-            )
-            return {answer.id: answer for answer in answers}
-        except client.Unusable as error:
-            raise _Unsettled(building.unusable_words(python, error.reason, error.detail)) from None
-
-    def _requests(self) -> Iterator[Request]:
+    def requests(self) -> Iterator[Request]:
         """The one that waits comes after the one that it waits for."""
-        case, old = self._case, self._old
+        case, old = self.case, self._old
         renames = dict(case.drift.renames.renames)
         task = {
             "folder": self._meeting,
@@ -211,12 +224,12 @@ class _Sides:
             yield self._request("inputs", case.declaration, task)
         yield self._request("old", old, task)
         yield self._request("new", case.declaration, task)
-        yield Request("layout", old.factory, old.args, old.kwargs, old.folder, old.pythonpath)
+        yield Request(self._id("layout"), old.factory, old.args, old.kwargs, old.folder, old.pythonpath)
 
     def _request(self, side: str, declaration: Declaration, task: Mapping[str, object]) -> Request:
-        kwargs = {**declaration.kwargs, **(self._case.declaration.probe or {})}
+        kwargs = {**declaration.kwargs, **(self.case.declaration.probe or {})}
         return Request(
-            side,
+            self._id(side),
             declaration.factory,
             declaration.args,
             kwargs,
@@ -225,9 +238,12 @@ class _Sides:
             numbers={**task, "side": side},
         )
 
+    def _id(self, side: str) -> str:
+        return f"{self._meeting}:{side}"
+
     def _refuse_other_layout(self, layout: Result) -> None:
         """The numbers of another code than that of the manifest would say nothing."""
-        found = drift.compare(self._case.declaration.shown, self._case.base.layout, layout.layout)
+        found = drift.compare(self.case.declaration.shown, self.case.base.layout, layout.layout)
         if all(fact.drift.cls == "safe" for fact in found.facts):
             return
         if self._found.boundary:
@@ -246,7 +262,7 @@ class _Sides:
         self, layout: Result, old_ran: Mapping[str, list[int]], new_ran: Mapping[str, list[int]]
     ) -> None:
         missed = changes.missed(
-            self._pairs(layout),
+            *self._files(layout),
             {path: frozenset(lines) for path, lines in old_ran.items()},
             {path: frozenset(lines) for path, lines in new_ran.items()},
         )
@@ -256,19 +272,16 @@ class _Sides:
             some = "some of " if missed.partly else ""
             raise _Unsettled(f"{some}the changed lines did not run with these inputs ({', '.join(places[:3])}{more})")
 
-    def _pairs(self, layout: Result) -> Iterator[tuple[str | None, str | None]]:
-        """The files that either side is made of, with their counterparts; a file that moved keeps its name."""
-        olds = {self._own(path): path for path in layout.uses.python if self._is_in(path, self._copy.folder)}
-        news = {self._own(path): path for path in self._case.built.uses.python if self._is_in(path, self._found.root)}
-        for name in news.keys() | olds.keys():
-            new = news.get(name) or self._there(self._found.root, name)
-            old = olds.get(name) or self._there(self._copy.folder, name)
-            if old is None:
-                same = [each for each in olds if os.path.basename(each) == os.path.basename(name) and each not in news]
-                old = olds[same[0]] if len(same) == 1 else None
-            elif new is None and any(os.path.basename(each) == os.path.basename(name) for each in news):
-                continue
-            yield old, new
+    def _files(self, layout: Result) -> tuple[dict[str, str], dict[str, str]]:
+        """The files that either side is made of, by their names in the repository; of each name what both have."""
+        olds = [path for path in layout.uses.python if self._is_in(path, self._copy.folder)]
+        news = [path for path in self.case.built.uses.python if self._is_in(path, self._found.root)]
+        names = {self._own(path) for path in (*olds, *news)}
+        before, after = (
+            {name: path for name in names if os.path.isfile(path := os.path.join(root, name))}
+            for root in (self._copy.folder, self._found.root)
+        )
+        return before, after
 
     def _own(self, path: str) -> str:
         """Below the root of the repository, on either side."""
@@ -280,11 +293,6 @@ class _Sides:
     def _is_in(path: str, folder: str) -> bool:
         return os.path.realpath(path).startswith(os.path.join(folder, ""))
 
-    @staticmethod
-    def _there(root: str, name: str) -> str | None:
-        path = os.path.join(root, name)
-        return path if os.path.isfile(path) else None
-
     def _does_not_run(self, side: str) -> str:
         code = {"inputs": "the inputs cannot be made", "new": "the code of today does not run with the declared inputs"}
         return code.get(side, f"the code of commit {self._found.short} does not run with the declared inputs")
@@ -292,8 +300,8 @@ class _Sides:
     def _failed(self, words: str, failure: Failure) -> str:
         found = f"{words}: {failure.message}"
         if failure.stage in ("timeout", "memory"):
-            found += f"; {_SMALLER.format(self._case.declaration.name)}"
-        if self._copy.lacks and failure.id in ("old", "layout"):
+            found += f"; {_SMALLER.format(self.case.declaration.name)}"
+        if self._copy.lacks and failure.id in (self._id("old"), self._id("layout")):
             found += f" (its copy lacks {'; '.join(self._copy.lacks)})"
         return found
 

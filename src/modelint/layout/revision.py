@@ -177,8 +177,7 @@ def _run(folder: str, *arguments: str, given: bytes = b"", why: str = "git canno
     except OSError as error:
         raise NoRevision(f"git cannot be run: {error.strerror}") from None
     if ran.returncode:
-        said = os.fsdecode(ran.stderr).strip().splitlines()
-        raise NoRevision(why + (f" ({said[-1]})" if said and "git" in why else ""))
+        raise NoRevision(why)
     return ran.stdout
 
 
