@@ -71,6 +71,7 @@ def test_findings_are_short_sorted_and_said_once() -> None:
     os.system posix.system nt.system subprocess.Popen builtins.eval builtins.exec builtins.getattr
     builtins.__import__ runpy.run_path __builtin__.eval pickle.loads _pickle.loads importlib.import_module
     ctypes.CDLL torch.hub.load torch.load torch.serialization.load torch.serialization.os.system
+    torch.nn.parallel.distributed.io.open
     torch.utils.cpp_extension.load numpy.load numpy.testing._private.utils.runstring types.CodeType
     torch.fx.graph_module.reduce_graph_module functools.reduce operator.methodcaller
     cloudpickle.cloudpickle._make_function shutil.rmtree pkg.mod.f.__globals__.get webbrowser.open pip.main
