@@ -51,8 +51,8 @@ _RUNNING = re.compile(r"""
 #: Modules that a module has as attributes because it imports them: whoever goes through one goes elsewhere.
 _LEADING = frozenset("builtins ctypes importlib nt os pickle posix pty runpy shutil subprocess sys".split())
 _LEADING_FROM_KNOWN = _LEADING | frozenset(
-    "atexit functools gc glob http inspect io linecache logging multiprocessing operator platform socket tarfile tempfile "
-    "threading traceback urllib warnings zipfile".split()
+    "atexit functools gc glob http inspect io linecache logging multiprocessing operator platform socket tarfile "
+    "tempfile threading traceback urllib warnings zipfile".split()
 )
 
 #: What a checkpoint has use for.
