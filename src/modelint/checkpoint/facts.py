@@ -15,6 +15,12 @@ class Called(NamedTuple):
     name: str
 
 
+class Named(NamedTuple):
+    """A load of the file would look this up, and not call it: an object of the file may."""
+
+    name: str
+
+
 class WholeModule(NamedTuple):
     """The file holds an object of a class, not a state dict."""
 
@@ -130,6 +136,7 @@ class InShard(NamedTuple):
 
 Fact = (
     Called
+    | Named
     | WholeModule
     | NoTensors
     | WrongExtension

@@ -36,6 +36,7 @@ class Loads:
     def __init__(self, budget: Budget) -> None:
         self.found: dict[int, Inner] = {}
         self.calls: dict[str, None] = {}
+        #: All names in them, called or not.
         self.globals: dict[str, None] = {}
         self._budget = budget
         self._machine = Machine(InMemory(b""), budget, piece=4096)
@@ -85,14 +86,20 @@ def prelude(machine: Machine, at: int, end: int) -> int:
     return machine.run(at, end)[1]
 
 
-def called(
-    calls: Iterable[str], globals: Iterable[str], loads: list[Call], budget: Budget
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names that a pickle calls, and those that it mentions, with those of the streams inside it."""
+class Names(NamedTuple):
+    """What a load calls, and all that it looks up, each once."""
+
+    calls: tuple[str, ...]
+    globals: tuple[str, ...]
+
+
+def names(calls: Iterable[str], named: Iterable[str], loads: list[Call], budget: Budget) -> Names:
+    """Those of a pickle, and of the streams inside it."""
+    if not loads:
+        return Names(tuple(calls), tuple(named))
     inner = Loads(budget)
-    if loads:
-        inner.look(loads)
-    return tuple(dict.fromkeys((*calls, *inner.calls))), tuple(dict.fromkeys((*globals, *inner.globals)))
+    inner.look(loads)
+    return Names(tuple(dict.fromkeys((*calls, *inner.calls))), tuple(dict.fromkeys((*named, *inner.globals))))
 
 
 def bytes_of(node: object) -> tuple[Source, int, int]:

@@ -33,7 +33,7 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         odd = tensors.storages.declare_all(machine.persistents)
         found = roots.find(value, tensors, budget)
         walked = _walk(_names(keys), at, size, tensors.storages, lambda place: regular.read(file, place, 8))
-        calls, named = inner.called(machine.calls, machine.globals, machine.loads, budget)
+        calls, named = inner.names(machine.calls, machine.globals, machine.loads, budget)
     facts: list[object] = [*found.modules, *damage.odd(tensors.bad, odd)]
     if walked.needs > size:
         cut = {name for name, length in tensors.storages.declared.items() if walked.there.get(name, 0) < length}

@@ -85,7 +85,7 @@ def contents(
     ]
     if archive.trailing > 0:
         facts.append(TrailingBytes(archive.trailing))
-    calls, named = inner.called(described.calls, described.globals, described.loads, archive.budget)
+    calls, named = inner.names(described.calls, described.globals, described.loads, archive.budget)
     return Contents(path, format, found.roots, found.entries, there, calls, tuple(facts), size, named)
 
 
@@ -113,5 +113,5 @@ def salvage(file: BinaryIO, path: str, size: int, budget: Budget) -> Contents:
     found = roots.find(described.value, tensors, budget)
     needs = described.end + sum(tensors.storages.declared.values())
     facts = (*found.modules, Truncated(size, max(needs, size + 1)), *damage.odd(tensors.bad))
-    calls, named = inner.called(described.calls, described.globals, described.loads, budget)
+    calls, named = inner.names(described.calls, described.globals, described.loads, budget)
     return Contents(path, FORMAT, found.roots, found.entries, tensors.storages.declared, calls, facts, size, named)
