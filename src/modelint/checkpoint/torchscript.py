@@ -37,8 +37,12 @@ def read(archive: Archive, path: str, size: int) -> Contents:
     odd = tensors.storages.declare_all(described.persistents)
     found = _keys(described.value, tensors, _Classes(archive))
     # What has a place under __torch__ is a class of the archive itself, not of Python.
-    described = described._replace(calls=tuple(name for name in described.calls if not name.startswith(_ROOM)))
+    described = described._replace(calls=_outside(described.calls), globals=_outside(described.globals))
     return torch_zip.contents(path, FORMAT, size, archive, tensors, Found((Root("/", found),), {}, ()), described, odd)
+
+
+def _outside(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not name.startswith(f"{_ROOM}."))
 
 
 def _keys(value: object, tensors: Tensors, classes: _Classes) -> dict[str, Stored]:
