@@ -19,6 +19,8 @@ DENSE = tuple(
 )
 #: Of these legacy streams and old torch know a storage class.
 CLASSIC = DENSE[:12]
+#: Those of both that safetensors writes too.
+SHARED = tuple(each for each in CLASSIC if each is not torch.complex128)
 #: What safetensors writes.
 PLAIN = tuple(each for each in DENSE if each not in (torch.complex32, torch.complex128))
 
