@@ -158,6 +158,8 @@ class ForwardChanged(NamedTuple):
     same_source: bool
     traced: bool
     training_only: bool
+    #: Only where the model is given optional arguments.
+    optional: bool = False
 
 
 class IndexShifted(NamedTuple):
