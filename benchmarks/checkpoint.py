@@ -71,7 +71,8 @@ def section(python: str, runs: int) -> str:
         "huggingface_hub",
     )
     notes = (
-        'CPU time of the whole process and its peak memory; the aim is of wall time. torch.load: `mmap=True, map_location="meta",'
+        "CPU time of the whole process and its peak memory; the aim is of wall time."
+        ' torch.load: `mmap=True, map_location="meta",'
         " weights_only=True`; the others go through every key. The files have real headers, and holes instead of data."
         f" None of {', '.join(HEAVY)} is in `sys.modules` of `modelint show` (checked)."
     )
