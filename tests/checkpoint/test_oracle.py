@@ -98,7 +98,8 @@ def write(path: str, buffer: io.BytesIO) -> None:
 @cases
 @given(st.data())
 def test_legacy(data: st.DataObject) -> None:
-    saved, path = data.draw(tensors.checkpoint(data.draw(tensors.state_dict(tensors.CLASSIC))))
+    # torch cannot load a nested tensor of a legacy stream: its sizes are read before they are filled.
+    saved, path = data.draw(tensors.checkpoint(data.draw(tensors.state_dict(tensors.CLASSIC, nested=False))))
     buffer = io.BytesIO()
     protocol = data.draw(st.integers(2, 5))
     torch.save(saved, buffer, _use_new_zipfile_serialization=False, pickle_protocol=protocol)
