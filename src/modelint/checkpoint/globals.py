@@ -50,6 +50,10 @@ _RUNNING = re.compile(r"""
 
 #: Modules that a module has as attributes because it imports them: whoever goes through one goes elsewhere.
 _LEADING = frozenset("builtins ctypes importlib nt os pickle posix pty runpy shutil subprocess sys".split())
+_LEADING_FROM_KNOWN = _LEADING | frozenset(
+    "atexit functools gc glob http inspect io linecache logging multiprocessing operator platform socket tarfile "
+    "tempfile threading traceback urllib warnings zipfile".split()
+)
 
 #: What a checkpoint has use for.
 _HARMLESS = re.compile(r"""
@@ -58,11 +62,14 @@ _HARMLESS = re.compile(r"""
         |object|NoneType|ellipsis|memoryview|\w*(Error|Exception|Warning))
   | copyreg\.(_reconstructor|__newobj__|__newobj_ex__) | (_codecs|codecs)\.encode
   | (datetime|_pydatetime)\.(datetime|date|time|timedelta|timezone) | (decimal|_pydecimal|_decimal)\.Decimal
-  | fractions\.Fraction | uuid\.\w+ | (pathlib|pathlib\._local)\.(Pure)?(Posix|Windows)?Path | argparse\.Namespace
-  | types\.(SimpleNamespace|MappingProxyType|NoneType) | (functools|_functools)\.partial | enum\.\w+
+  | fractions\.Fraction | uuid\.(UUID|SafeUUID) | (pathlib|pathlib\._local)\.(Pure)?(Posix|Windows)?Path
+  | argparse\.Namespace
+  | types\.(SimpleNamespace|MappingProxyType|NoneType) | (functools|_functools)\.partial
+  | enum\.(Enum|(Int|Str)Enum|(Int)?Flag|Enum(Meta|Type))
   | (random|_random)\.Random | array\.(array|_array_reconstructor) | (re|re\._compiler|_sre|re)\.(_compile|compile)
-  | logging\.(getLogger|Logger|_\w+|\w*Handler|Formatter|PlaceHolder|RootLogger) | (operator|_operator)\.itemgetter
-  | string\.Template | ipaddress\.\w+ | zoneinfo\..* | time\.struct_time | inspect\._\w+ | weakref\.WeakKeyDictionary
+  | logging\.(getLogger|Logger|Formatter|PlaceHolder|RootLogger|NullHandler|Manager) | (operator|_operator)\.itemgetter
+  | string\.Template | ipaddress\.\w+ | zoneinfo\.ZoneInfo | time\.struct_time
+  | inspect\.(_empty|_ParameterKind|Parameter|Signature) | weakref\.WeakKeyDictionary
   | torch\._utils\._rebuild\w* | torch\._tensor\.\w+ | torch\.storage\._load_from_bytes | torch\.jit\._pickle\.\w+
   | torch\._C\._nn\.\w+ | torch\.Size | torch\.(device|Generator|dtype) | torch\.serialization\._get_layout
   | torch\.(_tensor|nn\.parameter|nested\._internal\.\w+|_prims_common|_subclasses\.\w+)\.\w+ | torch\.\w*Storage
@@ -107,7 +114,8 @@ def danger(name: str) -> Danger | None:
     if _RUNNING.fullmatch(name) or module in _RUNNING_MODULES or name.rpartition(".")[0] in _RUNNING_MODULES:
         return "runs"
     # From protocol 4 on a name may lead through attributes: torch.serialization "os.system".
-    if not _LEADING.isdisjoint(attributes[:-1]) or any(each.startswith("__") for each in attributes[:-1]):
+    leading = _LEADING_FROM_KNOWN if module in _JUDGED else _LEADING
+    if not leading.isdisjoint(attributes[:-1]) or any(each.startswith("__") for each in attributes[:-1]):
         return "runs"
     if module in _JUDGED and not _HARMLESS.fullmatch(name):
         return "suspicious"

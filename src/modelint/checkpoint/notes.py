@@ -67,10 +67,9 @@ def _prefixed(contents: Contents, root: Root) -> Iterator[Note]:
         prefix += found
         wrappers.append(_PREFIXES[found])
     if prefix:
-        yield Note(
-            "wrapper-prefix",
-            f"every key begins with {prefix!r}: saved from inside {' in '.join(wrappers)}; no bare model has that",
-        )
+        inside = ", inside that ".join(wrappers)
+        message = f"every key begins with {prefix!r}: saved from inside {inside}; no bare model has that"
+        yield Note("wrapper-prefix", message)
 
 
 def _share(contents: Contents, root: Root) -> Iterator[Note]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from modelint.checkpoint import dtypes, notes
 from modelint.checkpoint.contents import Contents, Finding, Note
-from modelint.checkpoint.words import many, size
+from modelint.checkpoint.words import cut, many, size
 from modelint.keys.fold import fold
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.report.escape import shown
@@ -25,6 +25,7 @@ LONG = 60
 FEW = 12
 #: Wider names push the columns of their own line alone.
 _WIDEST = 72
+_LONGEST = 200
 
 
 class Shown(NamedTuple):
@@ -81,9 +82,11 @@ def text(what: Shown, *, every: bool = False) -> Iterator[str]:
         yield "\n"
     widths = [max((len(row[at]) for row in rows if len(row[0]) <= _WIDEST), default=0) for at in range(3)]
     for name, spec, count in rows:
+        # A key of a megabyte is what --keys and JSON are for.
+        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
         line = f"{name:<{widths[0]}}  {spec:<{min(widths[1], _WIDEST)}}  {count:>{widths[2]}}"
         yield f"  {line.rstrip()}\n"
-    lines = [f"tied: {shown(' = '.join(group))}" for group in what.table.ties[:4]]
+    lines = [f"tied: {shown(' = '.join(map(cut, group[:8])))}" for group in what.table.ties[:4]]
     if len(what.table.ties) > 4:
         lines.append(f"tied: {len(what.table.ties) - 4} more groups")
     lines += [f"note: {shown(note.message)}" for note in what.notes]
