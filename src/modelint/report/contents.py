@@ -6,10 +6,11 @@ stands for; the counts add up to the number of tensors.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from modelint.checkpoint import dtypes, notes
 from modelint.checkpoint.contents import Contents, Finding, Note
@@ -17,7 +18,7 @@ from modelint.checkpoint.words import cut, many, size
 from modelint.keys.fold import fold
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.report.escape import shown
-from modelint.report.json import to_ascii
+from modelint.report.json import escaped, to_ascii
 
 #: More lines than this are folded over shapes too, where that leaves at most half of them.
 LONG = 60
@@ -38,33 +39,36 @@ class Shown(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-def as_json(what: Shown) -> str:
-    """The fields that other programs read, in ASCII."""
+def as_json(what: Shown) -> Iterator[str]:
+    """The fields that other programs read, in ASCII; a line for each tensor."""
     contents = what.contents
     roots = contents.roots if contents is not None else ()
     shares = notes.shared(roots[0]) if roots else _tied(what.table)
-    tensors = [
-        {
-            "key": key,
-            "dtype": spec.dtype,
-            "shape": None if spec.shape is None else list(spec.shape),
-            "kind": spec.kind,
-            "shares": shares.get(key),
-        }
-        for key, spec in what.table.specs.items()
-    ]
-    document: dict[str, Any] = {
+    before: dict[str, object] = {
         "schema": 1,
         "source": what.source,
         "format": what.source.partition(":")[0] if contents is None else contents.format,
         "root": roots[0].path if roots else "/",
         "other_roots": [root.path for root in roots[1:]],
-        "tensors": tensors,
+    }
+    behind: dict[str, object] = {
         "calls": [] if contents is None else list(contents.calls),
         "findings": [finding._asdict() for finding in what.findings],
         "notes": [note._asdict() for note in what.notes],
     }
-    return to_ascii(document)
+    yield to_ascii(before).rstrip("}\n") + ',\n  "tensors": ['
+    separator = "\n    "
+    for key, spec in what.table.specs.items():
+        tensor = {
+            "key": key,
+            "dtype": spec.dtype,
+            "shape": spec.shape,
+            "kind": spec.kind,
+            "shares": shares.get(key),
+        }
+        yield separator + escaped(json.dumps(tensor))
+        separator = ",\n    "
+    yield "\n  ],\n" + to_ascii(behind).removeprefix("{\n")
 
 
 def key_lines(table: KeyTable) -> Iterator[str]:
