@@ -21,7 +21,7 @@ from modelint.report.escape import shown
 from modelint.report.json import escaped, to_ascii
 
 #: More lines than this are folded over shapes too, where that leaves at most half of them.
-LONG = 60
+LONG = 40
 #: So few keys are not folded.
 FEW = 12
 #: Wider names push the columns of their own line alone.
@@ -84,11 +84,11 @@ def text(what: Shown, *, every: bool = False) -> Iterator[str]:
     rows = list(_each(what.table) if every or few else _folded(what.table))
     if rows:
         yield "\n"
-    widths = [max((len(row[at]) for row in rows if len(row[0]) <= _WIDEST), default=0) for at in range(3)]
+    widths = [max((len(row[at]) for row in rows if len(row[at]) <= _WIDEST), default=0) for at in range(3)]
     for name, spec, count in rows:
         # A key of a megabyte is what --keys and JSON are for.
         name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
-        line = f"{name:<{widths[0]}}  {spec:<{min(widths[1], _WIDEST)}}  {count:>{widths[2]}}"
+        line = f"{name:<{widths[0]}}  {spec:<{widths[1]}}  {count:>{widths[2]}}"
         yield f"  {line.rstrip()}\n"
     lines = [f"tied: {shown(' = '.join(map(cut, group[:8])))}" for group in what.table.ties[:4]]
     if len(what.table.ties) > 4:
@@ -175,8 +175,11 @@ def _exact(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
 
 
 def _loose(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
-    """Keys of one number of dimensions together, where numbers alone tell them apart."""
-    marks = {key: (spec.dtype, None if spec.shape is None else len(spec.shape)) for key, spec in specs.items()}
+    """Keys of one number of dimensions (and one kernel) together, where numbers alone tell them apart."""
+    marks = {
+        key: spec.dtype if spec.shape is None else f"{spec.dtype} {len(spec.shape)} {spec.shape[2:]}"
+        for key, spec in specs.items()
+    }
     lines = fold(specs, marks, inside=True, names=False)
     return [_Leaf(line.parts, _words([specs[key] for key in line.keys], common), len(line.keys)) for line in lines]
 
