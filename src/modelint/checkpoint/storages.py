@@ -62,14 +62,18 @@ class Storages:
         #: Storage -> the bytes of one of its elements.
         self.widths: dict[str, int] = {}
         self._lengths = lengths
+        self._known: dict[int, Storage] = {}
 
     def declare_all(self, persistents: Iterable[Persistent]) -> str:
-        """All that a pickle mentions, those of no tensor too. What is odd about one of them, if anything is."""
+        """All that a pickle mentions, those of no tensor too. What is odd about one of them, if anything is.
+
+        They have to be kept as long as this is asked for one of them.
+        """
         odd = ""
         for each in persistents:
             if each.named is None:
                 try:
-                    self.of(each)
+                    self._known[id(each)] = self.of(each)
                 except Odd as found:
                     odd = odd or str(found)
         return odd
@@ -79,6 +83,9 @@ class Storages:
 
         Raises Odd for what is none.
         """
+        known = self._known.get(id(node))
+        if known is not None:
+            return known
         if type(node) is not Persistent:
             raise Odd("it has no storage")
         items = node.id

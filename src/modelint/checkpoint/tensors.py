@@ -75,6 +75,7 @@ class Tensors:
         #: What is odd about some of them: BadShape and BadTensor.
         self.bad: list[BadShape | BadTensor] = []
         self._resolve = resolve or storages.of
+        self._rebuilds: dict[Global, bool] = {}
         self._count = 0
         self._depth = 0
         self._numbers: dict[tuple[int, ...], tuple[int, ...]] = {}
@@ -100,10 +101,12 @@ class Tensors:
         function = node.function
         if type(function) is not Global:
             return False
-        last = function.name.rpartition(".")[2]
-        if last.startswith("_rebuild_"):
-            return True
-        return function.module.startswith("torch") and last in _PARAMETERS
+        known = self._rebuilds.get(function)
+        if known is None:
+            last = function.name.rpartition(".")[2]
+            known = last.startswith("_rebuild_") or (function.module.startswith("torch") and last in _PARAMETERS)
+            self._rebuilds[function] = known
+        return known
 
     def read(self, node: object, key: str, kind: Kind = "unknown") -> Stored:
         """The tensor that ``is_tensor`` saw. Raises Refused if there are too many of them."""
