@@ -1,4 +1,4 @@
-"""`modelint diff`: why a file of OLD does not load into NEW, and the code that makes it. Arguments in, exit code out."""
+"""`modelint diff`: why a file of OLD does not load into NEW, and what makes it fit. Arguments in, exit code out."""
 
 from __future__ import annotations
 

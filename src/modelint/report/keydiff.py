@@ -1,4 +1,4 @@
-"""What differs between two sources of keys, as text and as JSON: for `modelint diff`. The cause first, then the rest."""
+"""What differs between two sources of keys, as text and as JSON, the cause first: for `modelint diff`."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def text(compared: Compared, code: str, *, every: bool = False) -> Iterator[str]
         yield from _wrapped(each.cause.help, "      = ", "        ")
     for rivals in explanation.ambiguous:
         yield from _wrapped(f"undecided: {_some(rivals.old)} -> {_some(rivals.new)}: {rivals.why}", "  ", "      ")
-    if not found.loads and not explanation.fits or every:
+    if (not found.loads and not explanation.fits) or every:
         yield from _left(compared, every=every)
     if found.retyped:
         kinds = dict.fromkeys(f"{each.old.dtype} -> {each.new.dtype}" for each in found.retyped)
