@@ -40,7 +40,7 @@ Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments 
 
 from collections.abc import Iterator
 
-from modelint.layout.facts import KeyRenamed
+from modelint.layout.facts import Drifted, KeyRenamed
 from modelint.layout.words import also, many, says, shortened, way_on
 from modelint.rule import DriftReport, LayoutRule
 
@@ -49,13 +49,24 @@ def check(fact: KeyRenamed) -> Iterator[DriftReport]:
     drift = fact.drift
     what = f"{shortened(drift.old)} is now {shortened(drift.new)}"
     help = way_on(fact.drift, "revert the name", "rename the keys of old files in a load hook")
-    if fact.certainty == "proposed" and not drift.hooks:
+    if fact.certainty == "proposed" and not drift.hooks and drift.numbers is None:
         help += " (the pair is proposed from names and shapes: check it)"
     message = says(drift, what)
     if drift.cls == "breaking" and drift.error is None:
         told = f"{many(len(fact.renames), 'missing key')}, as many unexpected"
-        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){also(drift)}"
+        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){_proof(drift)}{also(drift)}"
     yield DriftReport(message, help, drift.severity)
+
+
+def _proof(drift: Drifted) -> str:
+    """What numbers say of the pairs."""
+    if drift.numbers is None:
+        return ""
+    if drift.numbers.outcome == "different":
+        return f"; under the new names it computes something else: {drift.numbers.words}"
+    if drift.numbers.outcome == "training":
+        return f"; proved: under the new names it evaluates to the same (training does not: {drift.numbers.words})"
+    return "; proved: under the new names it computes the same on the declared inputs"
 
 
 RULE = LayoutRule(
