@@ -33,13 +33,24 @@ class Missed(NamedTuple):
     partly: bool
 
 
+class _Setting(NamedTuple):
+    """A test, and a block that runs (or does not) where it rules a statement out."""
+
+    test: int
+    block: range
+    runs: bool
+
+    def rules_out(self, lines: frozenset[int]) -> bool:
+        return self.test in lines and self.runs is any(line in lines for line in self.block)
+
+
 class _Statement(NamedTuple):
     text: str
     line: int
     end: int
     names: frozenset[str]
-    #: The lines of the tests that it depends on, where these look at the model's settings alone.
-    settings: tuple[int, ...]
+    #: The tests that it depends on, where these look at the model's settings alone.
+    settings: tuple[_Setting, ...]
 
 
 class _File(NamedTuple):
@@ -150,8 +161,9 @@ def _assigned(body: Sequence[ast.stmt]) -> set[str]:
     }
 
 
-def _statements(body: Sequence[ast.stmt], settings: tuple[int, ...], local: set[str]) -> Iterator[_Statement]:
+def _statements(body: Sequence[ast.stmt], settings: tuple[_Setting, ...], local: set[str]) -> Iterator[_Statement]:
     """Simple statements, and the heads of others; ``local``: names that hang on what the function is called with."""
+    after: tuple[_Setting, ...] = ()
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -160,16 +172,22 @@ def _statements(body: Sequence[ast.stmt], settings: tuple[int, ...], local: set[
         blocks = [(name, value) for name, value in ast.iter_fields(node) if _is_block(value)]
         if not isinstance(node, _UNSEEN) and not (isinstance(node, ast.AnnAssign) and node.value is None):
             yield _head(node, [name for name, _ in blocks], settings)
-        inner = settings
-        if isinstance(node, ast.If) and _is_setting(node.test, local):
-            inner = (*settings, node.lineno)
-            if isinstance(node.body[-1], _ENDS):
-                settings = inner
-        for _, block in blocks:
+        decides = isinstance(node, ast.If) and _is_setting(node.test, local)
+        for name, block in blocks:
+            inner = settings
+            if decides:
+                inner = (*settings, _Setting(node.lineno, _lines(block), runs=False))
+                if name == "body" and isinstance(block[-1], _ENDS):
+                    after = (*settings, _Setting(node.lineno, _lines(block), runs=True))
             for each in block:
                 if not isinstance(each, ast.stmt):  # a handler, a case
                     yield from _statements(each.body, inner, local)
             yield from _statements([each for each in block if isinstance(each, ast.stmt)], inner, local)
+        settings, after = after or settings, ()
+
+
+def _lines(block: Sequence[ast.stmt]) -> range:
+    return range(block[0].lineno, (block[-1].end_lineno or block[-1].lineno) + 1)
 
 
 def _is_block(value: object) -> bool:
@@ -178,7 +196,7 @@ def _is_block(value: object) -> bool:
     )
 
 
-def _head(node: ast.stmt, blocks: Sequence[str], settings: tuple[int, ...]) -> _Statement:
+def _head(node: ast.stmt, blocks: Sequence[str], settings: tuple[_Setting, ...]) -> _Statement:
     parts = [each for name, value in ast.iter_fields(node) if name not in blocks for each in _nodes(value)]
     text = " ".join([type(node).__name__, *(ast.dump(each) for each in parts)])
     ends = [each.end_lineno for each in parts if isinstance(each, ast.expr) and each.end_lineno]
@@ -265,7 +283,7 @@ class _Relevant:
 
     def _is_ruled_out(self, function: _Function, statement: _Statement) -> bool:
         lines = self._ran_in(function.path)
-        return any(line in lines for line in statement.settings) and not self.ran(function, statement)
+        return any(each.rules_out(lines) for each in statement.settings) and not self.ran(function, statement)
 
     def _ran_in(self, path: str) -> frozenset[int]:
         if path not in self._of:
