@@ -197,13 +197,13 @@ class _Sides:
             raise _Unsettled(new["why"])
         if new["verdict"] == "unclear":
             raise _Unsettled(f"the results differ by {new['distance']:.1e}, more than rounding, less than a change")
-        if new["verdict"] == "same":
+        if new["verdict"] != "different":
             self._refuse_missed(layout, told["old"].told["ran"], new["ran"])
+        if new["verdict"] == "same":
             return Numbers("equal", trained=new["trained"], renamed=new["renamed"])
         first = new.get("first")
-        outcome = "different" if new["verdict"] == "different" else "training"
         return Numbers(
-            "different" if outcome == "different" else "training",
+            "different" if new["verdict"] == "different" else "training",
             _words(new),
             None if first is None else first["module"],
             new["trained"],

@@ -102,7 +102,10 @@ class _Side:
                 load(tested, given)
             results = self._evaluate(tested)
             results.update(self._trained(load, given))
-            found = self._judge(self._read(f"{regime}.pt"), results)
+            olds = self._read(f"{regime}.pt")
+            if parted(olds["given"], results["given"], common=False)[0] > 0:
+                raise Unsettled("the two sides have other inputs: what makes them changed, too")
+            found = self._judge(olds, results)
             found["trained"] &= verdict["trained"]
             if _RANK[found["verdict"]] >= _RANK[verdict["verdict"]]:
                 verdict = found
@@ -129,7 +132,8 @@ class _Side:
 
     def _build(self) -> nn.Module:
         if self._factory is None:
-            self._factory = load_factory(self._model["factory"])
+            with self._lines.watching():
+                self._factory = load_factory(self._model["factory"])
         self._enter("call")
         seed()
         with self._lines.watching():
@@ -153,7 +157,7 @@ class _Side:
             try:
                 load(model, given)
             except Exception as error:
-                refused = one_line(error)
+                refused = str(error) if isinstance(error, Unsettled) else one_line(error)
                 continue
             self._renamed = bool(way)
             return model, load
@@ -172,10 +176,11 @@ class _Side:
         model.eval()
         self._enter("run")
         args, kwargs = self._given()
+        given = flat((args, kwargs))
         seed()
         with torch.no_grad(), self._lines.watching(), parting.noting(model) as calls:
             output = model(*args, **kwargs)
-        return {"eval": flat(output), "calls": list(calls)}
+        return {"eval": flat(output), "calls": list(calls), "given": given}
 
     def _trained(self, load: Callable[..., None], given: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         """Of a model of its own: some merge or cache when their mode changes."""
