@@ -4,7 +4,8 @@
 Reports a forward whose data flow, traced and in normal form, differs from the committed manifest. Renamed variables,
 other spellings of one operation, extracted methods, and what only code that never runs does are not reported. Where the
 source is as before, a value that it takes from elsewhere (a temperature, a flag, a helper) is another one. Where a
-forward could not be traced, its source is compared, and a difference is information.
+forward could not be traced, its source is compared, and a difference is information. So is what differs only where
+the model is given an optional argument (a mask that defaults to `None`): with its default it computes the same.
 
 ## Why it bites
 No key is missing and no shape differs: an old checkpoint loads, strictly, and the model computes something else.
@@ -50,7 +51,9 @@ def check(fact: ForwardChanged) -> Iterator[DriftReport]:
         what = f"{listed(drift.names)} ({fact.owner}) is called in another way"
     elif drift.names not in ((), ("",)):
         what += f" ({listed(drift.names)})"
-    yield DriftReport(meaning(drift, what, fact.traced, fact.training_only), way_on(drift, "revert it"), drift.severity)
+    yield DriftReport(
+        meaning(drift, what, fact.traced, fact.training_only, fact.optional), way_on(drift, "revert it"), drift.severity
+    )
 
 
 RULE = LayoutRule(

@@ -2,7 +2,8 @@
 
 ## What it does
 Reports a manifest that is no manifest: a merge left conflict markers in it, it was cut off, a newer modelint wrote it,
-a field has the wrong type, a key stands in it twice. The exit code is 3: modelint could not look.
+a field has the wrong type, a key stands in it twice. The same of a file of a release. The exit code is 3: modelint
+could not look.
 
 ## Why it bites
 There is nothing to compare with until it can be read.
@@ -16,10 +17,11 @@ There is nothing to compare with until it can be read.
 ```
 
 ## Use instead
-`modelint lock gpt`: of a conflicted manifest it takes both parents as bases. Or restore the file with git.
+`modelint lock gpt`: of a conflicted manifest it takes both parents as bases. Or restore the file with git, as always
+with a release: two branches that made one of the same name need two names.
 
 ## When to ignore
-Never: it can be written anew at any time.
+Never: a manifest can be written anew at any time, a release that is of no use retired.
 
 ## Evidence
 - Tested with conflict markers, truncation at every byte, wrong types in every field, doubled keys, newer schemas.
@@ -33,8 +35,11 @@ from modelint.rule import DriftReport, LayoutRule
 
 def check(fact: ManifestUnreadable) -> Iterator[DriftReport]:
     newer = "newer modelint" in fact.reason
-    help = "install that modelint" if newer else f"restore it with git, or `modelint lock {fact.model}` writes it anew"
-    yield DriftReport(f"{fact.model}: its manifest cannot be used: {fact.reason}", help)
+    what, anew = "manifest", f", or `modelint lock {fact.model}` writes it anew"
+    if fact.release is not None:
+        what, anew = f"release {fact.release}", ""
+    help = "install that modelint" if newer else f"restore it with git{anew}"
+    yield DriftReport(f"{fact.model}: its {what} cannot be used: {fact.reason}", help)
 
 
 RULE = LayoutRule(

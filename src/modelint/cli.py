@@ -86,6 +86,14 @@ def _run(argv: Sequence[str]) -> int:
         from modelint import commands
 
         return commands.run(arguments)
+    if arguments.command == "diff":
+        from modelint import compare
+
+        return compare.run(arguments)
+    if arguments.command == "show":
+        from modelint import show
+
+        return show.run(arguments)
     if arguments.command == "rules":
         from modelint import catalogue
 
@@ -117,6 +125,8 @@ def _parser() -> _Parser:
     explain = commands.add_parser("explain", help="show the page of one rule")
     explain.add_argument("code", metavar="CODE", help="a code (MDL401) or a name (unchecked-non-strict-load)")
     _add_color(explain)
+    _add_diff(commands.add_parser("diff", help="why a checkpoint does not fit, and the code that makes it"))
+    _add_show(commands.add_parser("show", help="what is in a checkpoint: keys, shapes, dtypes, findings"))
     rules = commands.add_parser("rules", help="list the rules")
     rules.add_argument("--format", choices=("text", "json"), default="text")
     return parser
@@ -166,6 +176,10 @@ def _add_lock(lock: argparse.ArgumentParser) -> None:
     lock.add_argument("models", nargs="*", metavar="MODEL", help="names of tracked models (default: all)")
     lock.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is to be accepted")
     lock.add_argument("--reason", metavar="TEXT", help="why, for the record of the accepted step")
+    lock.add_argument("--release", metavar="NAME", help="keep the layout as a release: files of it exist out there")
+    lock.add_argument(
+        "--retire", action="append", metavar="NAME", help="no longer prove that files of this release load (--reason)"
+    )
     names = lock.add_mutually_exclusive_group()
     names.add_argument("--remove", metavar="NAME", help="remove the manifest of a model that is no longer declared")
     names.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="keep the manifest of OLD under the name NEW")
@@ -178,6 +192,33 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--dry-run", action="store_true", help="show what could be tracked, and write nothing")
     init.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
     _add_interpreter(init)
+
+
+def _add_diff(diff: argparse.ArgumentParser) -> None:
+    diff.add_argument("old", metavar="OLD", help="a checkpoint, manifest:NAME, manifest:NAME@RELEASE, ...@git:REVISION")
+    diff.add_argument("new", metavar="NEW", help="the same, or model:NAME, which is built now")
+    diff.add_argument("--root", metavar="PATH", help="the state dict of the file that is meant: /ema")
+    lines = diff.add_mutually_exclusive_group()
+    lines.add_argument("--all", action="store_true", help="every key that differs, one a line, instead of folding them")
+    lines.add_argument("--keys", action="store_true", help="only the keys that differ, one a line")
+    diff.add_argument("--format", choices=("text", "json"), default="text")
+    diff.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
+    diff.add_argument(
+        "--emit-code", nargs="?", const="-", metavar="FILE", help="the code that makes it fit: alone, or into a file"
+    )
+    diff.add_argument("--emit-map", metavar="FILE", help="write the renames there, as JSON")
+    diff.add_argument("--config", metavar="FILE", help="use this configuration")
+    _add_interpreter(diff)
+
+
+def _add_show(show: argparse.ArgumentParser) -> None:
+    show.add_argument("source", metavar="SOURCE", help="a checkpoint file, a folder, or an index of shards")
+    show.add_argument("--root", metavar="PATH", help="the state dict that is meant, where there are several: /ema")
+    lines = show.add_mutually_exclusive_group()
+    lines.add_argument("--all", action="store_true", help="one line for each key, instead of folding them")
+    lines.add_argument("--keys", action="store_true", help="the keys alone, one a line")
+    show.add_argument("--format", choices=("text", "json"), default="text")
+    show.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
 
 
 def _add_interpreter(parser: argparse._ActionsContainer) -> None:

@@ -14,12 +14,12 @@ from modelint.report.escape import shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from modelint.diagnostics import Diagnostic
     from modelint.layout.building import Progress
     from modelint.layout.declare import Declaration, Project
-    from modelint.layout.lock import Locked
+    from modelint.layout.lock import Locked, Options
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,12 +43,21 @@ def _lock(arguments: argparse.Namespace) -> int:
     try:
         if arguments.remove is not None or arguments.rename is not None:
             return _move(arguments, found, declared)
+        retire = tuple(dict.fromkeys(arguments.retire or ()))
+        if retire and not arguments.reason:
+            raise Wrong("--retire goes with --reason TEXT: why no file of the release counts any more")
+        if retire and not arguments.models:
+            raise Wrong("--retire goes with the name of a model")
+        if arguments.release in retire:
+            raise Wrong(f"--release and --retire name the same release: {arguments.release}")
         chosen = _chosen(arguments.models, declared)
         options = lock.Options(
             python=arguments.python,
             jobs=arguments.jobs or cores(),
             dry=arguments.check,
             reason=arguments.reason,
+            release=arguments.release,
+            retire=retire,
             cache=cache.folder(),
             progress=_progress() if len(chosen) > 1 else None,
         )
@@ -58,7 +67,7 @@ def _lock(arguments: argparse.Namespace) -> int:
                 done.extend(lock.lock(found, chosen, options))
             finally:  # what was written is said, whatever came after it
                 done.sort(key=lambda each: chosen.index(each.declaration))
-                stream.writelines(f"{line}\n" for each in done for line in _said(each, dry=arguments.check))
+                stream.writelines(f"{line}\n" for each in done for line in _said(each, options))
     except lock.LockError as error:
         raise Wrong(str(error)) from None
     outcomes = [each.outcome for each in done]
@@ -66,6 +75,7 @@ def _lock(arguments: argparse.Namespace) -> int:
         ("new", "new"),
         ("accepted", "to accept" if arguments.check else "accepted"),
         ("unchanged", "unchanged"),
+        ("refused", "not accepted"),
         ("failed", "could not be built"),
         ("missed", "not looked at"),
     )
@@ -73,7 +83,7 @@ def _lock(arguments: argparse.Namespace) -> int:
     say(f"{count(len(done), 'model')}: {', '.join(parts)}")
     if {"failed", "missed"} & set(outcomes):
         return 3
-    return 1 if arguments.check and {"new", "accepted"} & set(outcomes) else 0
+    return 1 if "refused" in outcomes or (arguments.check and any(each.files for each in done)) else 0
 
 
 def _chosen(names: Sequence[str], declared: Sequence[Declaration]) -> list[Declaration]:
@@ -102,38 +112,62 @@ def _near(name: str, names: Sequence[str]) -> str:
 
 def _move(arguments: argparse.Namespace, found: Sequence[Project], declared: Sequence[Declaration]) -> int:
     """--remove and --rename."""
-    from modelint.layout import lock
+    from modelint.layout import moved
 
-    if arguments.models or arguments.check:
-        raise Wrong("--remove and --rename go without the names of models and without --check")
+    if arguments.models or arguments.check or arguments.release or arguments.retire:
+        raise Wrong("--remove and --rename go without the names of models and without --check, --release and --retire")
     with stdout() as stream:
         if arguments.remove is not None:
-            folder = lock.remove(found, declared, arguments.remove, arguments.reason)
+            folder = moved.remove(found, declared, arguments.remove, arguments.reason)
             stream.write(f"removed {shown(os.path.relpath(folder))}\n")
         else:
-            folder = lock.rename(found, declared, *arguments.rename)
+            folder = moved.rename(found, declared, *arguments.rename)
             stream.write(f"now {shown(os.path.relpath(folder))}\n")
     return 0
 
 
-def _said(locked: Locked, *, dry: bool) -> list[str]:
-    """What became of one model: a line, and one for each difference with its class."""
+def _said(locked: Locked, options: Options) -> list[str]:
+    """What became of one model: a line, one for each difference with its class, and what is on record of releases."""
     name = shown(locked.declaration.shown)
-    manifest = shown(os.path.relpath(locked.declaration.manifest))
-    if locked.outcome == "unchanged":
-        return [f"{name}: unchanged"]
     if locked.outcome == "missed":
         return [f"{name}: not looked at: {shown(locked.notes[0])}", *(f"  {shown(note)}" for note in locked.notes[1:])]
     lines = [*map(_difference, locked.diagnostics), *(f"  note: {shown(each)}" for each in locked.notes)]
     if locked.outcome == "failed":
         return [f"{name}: could not be built; nothing is written", *lines]
-    keys = 0 if locked.layout is None else len(locked.layout.keys.specs)
+    if locked.outcome == "refused":
+        ways = "  let them load in a load hook (`modelint explain MDL721`); or give, where no file of it is in use,"
+        retire = " ".join(f"--retire {each}" for each in locked.broken)
+        return [
+            f"{name}: not accepted: files of {_releases(locked.broken)} would no longer load; nothing is written",
+            *lines,
+            f"{ways} {retire} --reason TEXT; or --reason TEXT to accept it all the same",
+        ]
+    return [f"{name}: {_became(locked, dry=options.dry)}", *lines, *_on_record(locked, options)]
+
+
+def _became(locked: Locked, *, dry: bool) -> str:
+    if locked.outcome == "unchanged":
+        return "unchanged"
+    keys = count(0 if locked.layout is None else len(locked.layout.keys.specs), "key")
+    where = f"{keys} in {shown(os.path.relpath(locked.declaration.manifest))}"
     if locked.outcome == "new":
-        return [f"{name}: {'would be new' if dry else 'new'}, {count(keys, 'key')} in {manifest}", *lines]
-    classes = {each.drift.cls for each in locked.diagnostics if each.drift is not None}
+        return f"{'would be new' if dry else 'new'}, {where}"
+    classes = {each.drift.cls for each in locked.diagnostics if each.drift is not None and each.code != "MDL721"}
     worst = next((each for each in ("breaking", "silent", "safe") if each in classes), "safe")
-    verb = "to accept" if dry else "accepted"
-    return [f"{name}: {verb}: {worst}, {count(keys, 'key')} in {manifest}", *lines]
+    return f"{'to accept' if dry else 'accepted'}: {worst}, {where}"
+
+
+def _on_record(locked: Locked, options: Options) -> Iterator[str]:
+    would = "would be " if options.dry else ""
+    for name in options.retire:
+        yield f"  release {name} {would or 'is '}retired: {shown(options.reason or '')}"
+    if options.release is not None:
+        kept = next(each for each in locked.files if os.path.basename(each) == f"{options.release}.json")
+        yield f"  {would}kept as release {options.release} in {shown(os.path.relpath(kept))}"
+
+
+def _releases(names: Sequence[str]) -> str:
+    return f"release{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def _difference(diagnostic: Diagnostic) -> str:

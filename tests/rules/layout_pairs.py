@@ -186,6 +186,12 @@ def pairs() -> Iterator[Pair]:
         yield Pair(name, old().layout(), new().layout(), *load)
 
 
+def releases() -> Iterator[Pair]:
+    """Releases of the old layout, and what loading their files into the new one says."""
+    for name, old, new, load in _RELEASES:
+        yield Pair(name, old().layout(), new().layout(), load)
+
+
 _HOOKS = Load(True, hooks=True)
 _PAIRS: list[tuple[Any, ...]] = [
     ("none_same", blocks, blocks),
@@ -258,3 +264,44 @@ def _below(prefix: str, model: Model) -> Model:
     made.modules |= {prefix + path: module for path, module in model.modules.items() if path}
     made.specs = {prefix + key: spec for key, spec in model.specs.items()}
     return made
+
+
+_WEIGHTS = tuple(f"layers.{number}.fc.weight" for number in range(LAYERS))
+_BIASES = tuple(f"layers.{number}.fc.bias" for number in range(LAYERS))
+_RELEASES: list[tuple[Any, ...]] = [
+    ("none_loads", blocks, blocks, Load(True)),
+    ("none_loads_through_hooks", blocks, lambda: blocks(name="proj"), _HOOKS),
+    (
+        "MDL721_bias_gone_and_head_new",
+        blocks,
+        lambda: blocks(bias=False).linear("head", 3),
+        Load(False, unexpected=_BIASES, missing=("head.weight", "head.bias")),
+    ),
+    (
+        "MDL721_renamed",
+        blocks,
+        lambda: blocks(name="proj"),
+        Load(
+            False,
+            unexpected=(*_WEIGHTS, *_BIASES),
+            missing=tuple(key.replace("fc", "proj") for key in (*_WEIGHTS, *_BIASES)),
+        ),
+    ),
+    (
+        "MDL721_reshaped",
+        lambda: scaled((3,)),
+        lambda: scaled((4,)),
+        Load(False, reshaped=(Misfit("scale", (3,), (4,)),)),
+    ),
+    ("MDL721_hook_raises", blocks, blocks, Load(False, hooks=True, error="KeyError: 'version'")),
+    ("MDL721_hook_asks_for_more", blocks, blocks, Load(False, hooks=True, missing=("layers.0.fc.other",))),
+    ("MDL721_not_proved", blocks, blocks, Load(False, proved=False, why="loading reads values", hooks=True)),
+    ("MDL721_dropped", blocks, lambda: blocks(bias=False), Load(True, hooks=True, dropped=_BIASES)),
+    ("MDL721_one_unreached", blocks, blocks, Load(True, hooks=True, unreached=("layers.0.fc.bias",))),
+    (
+        "MDL721_filled",
+        lambda: blocks(bias=False),
+        blocks,
+        Load(True, hooks=True, dropped=("layers.0.fc.weight",), filled=_BIASES),
+    ),
+]

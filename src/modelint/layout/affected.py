@@ -22,6 +22,8 @@ _FORMAT = 1
 _MAX_BYTES = 64_000_000
 #: Verdicts on projects that nobody has checked for so long (seconds) are removed.
 _MAX_AGE = 90 * 24 * 3600
+#: As modelint.layout.release has them, which reads JSON documents and is not needed here.
+_RELEASES = ("releases", os.path.join("releases", "retired"), os.path.join("releases", "losses"))
 
 
 class Uses(NamedTuple):
@@ -215,13 +217,15 @@ def _declaration(declaration: Declaration) -> str:
 
 
 def _files_of(declaration: Declaration) -> list[str]:
-    """The manifest and the releases, whether they are there or not."""
-    releases = os.path.join(declaration.home, "releases")
-    try:
-        listed = sorted(name for name in os.listdir(releases) if name.endswith(".json"))
-    except OSError:
-        listed = []
-    return [declaration.manifest, *(os.path.join(releases, name) for name in listed)]
+    """The manifest, the releases and what is on record of them, whether they are there or not."""
+    found = [declaration.manifest]
+    for folder in _RELEASES:
+        place = os.path.join(declaration.home, folder)
+        try:
+            found += (os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".json"))
+        except OSError:
+            continue
+    return found
 
 
 def _interpreter(python: str) -> list[Any]:

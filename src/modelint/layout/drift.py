@@ -61,6 +61,23 @@ def compare(model: str, old: Layout, new: Layout, load: Load | None = None) -> D
     return Drift(tuple(collected.found), found, renames, meaning)
 
 
+def breaking(model: str, old: Layout, new: Layout, load: Load) -> list[DriftFact]:
+    """Where a file of OLD stops to load: at least one fact. Nothing else that differs is looked at."""
+    found = diff(old.keys, new.keys, old_buffers=old.buffers, new_buffers=new.buffers)
+    collected = _Facts(model, old, new, detect(old.keys, new.keys, found), load)
+    collected.of_keys(found)
+    causes = [fact for fact in collected.found if fact.drift.cls == "breaking"]
+    whole = Drifted(model, "breaking", "error", owners.symbol(new, "", ""), error=load.error)
+    return causes or [facts.KeyRemoved(whole)]
+
+
+def place_of(old: Layout, new: Layout, dropped: Sequence[str], unreached: Sequence[str]) -> Symbol:
+    """Where the first of the keys is assigned that does not arrive."""
+    for key in unreached:
+        return owners.of_new_key(old, new, key, {})
+    return owners.of_old_key(old, new, dropped[0], {})
+
+
 class _Facts:
     def __init__(self, model: str, old: Layout, new: Layout, renames: Renames, load: Load) -> None:
         self.found: list[DriftFact] = []
@@ -68,7 +85,7 @@ class _Facts:
         self._renames, self._load = renames, load
         #: torch raises what the lists say; anything else comes from a hook.
         listed = load.missing or load.unexpected or load.reshaped
-        self._error = None if listed or load.loads else load.error
+        self._error = None if listed or load.loads or not load.proved else load.error
         self._came = {after: before for before, after in owners.moved_modules(renames.renames).items()}
         #: Where something was said of keys that are broken or converted -> the fact that says so.
         self._said: dict[Where, int] = {}

@@ -37,6 +37,10 @@ class Load(NamedTuple):
     hooks: bool = False
     #: What the load raised besides.
     error: str | None = None
+    #: Of a load that succeeds: what strict=True does not tell (modelint.layout.release.Losses).
+    dropped: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 class Numbers(NamedTuple):
@@ -171,6 +175,8 @@ class ForwardChanged(NamedTuple):
     same_source: bool
     traced: bool
     training_only: bool
+    #: Only where the model is given optional arguments.
+    optional: bool = False
 
 
 class IndexShifted(NamedTuple):
@@ -205,6 +211,25 @@ class ManifestUnreadable(NamedTuple):
     path: str
     line: int
     reason: str
+    #: The manifest is that of a release.
+    release: str | None = None
+
+
+class ReleaseDoesNotLoad(NamedTuple):
+    """What strict loads of files of ``releases``, which all load alike, say. Names are folded."""
+
+    model: str
+    releases: tuple[str, ...]
+    #: It is not known whether they load (``why``); or they do, and not all of them arrives.
+    outcome: Literal["fails", "unproved", "partly"]
+    #: At the first cause, with all that is missing and unexpected; None: unproved.
+    drift: Drifted | None = None
+    reshaped: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    why: str | None = None
+    dropped: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 class ManifestOrphaned(NamedTuple):
@@ -224,5 +249,5 @@ DriftFact = (
     | InitialValueChanged
     | MeaningFact
 )
-ModelFact = ManifestMissing | DoesNotBuild | ManifestUnreadable | ManifestOrphaned
+ModelFact = ManifestMissing | DoesNotBuild | ManifestUnreadable | ManifestOrphaned | ReleaseDoesNotLoad
 Fact = DriftFact | ModelFact

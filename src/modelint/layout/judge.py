@@ -16,6 +16,7 @@ from modelint.layout.place import Spot
 
 if TYPE_CHECKING:
     from modelint.layout.manifest import Manifest, ManifestError
+    from modelint.layout.proof import Proof
     from modelint.layout.traced import Failure, Result
 
 
@@ -40,14 +41,29 @@ def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift)
     )
 
 
+def releases(declaration: Declaration, proofs: Iterable[Proof], built: Result) -> list[Diagnostic]:
+    """MDL721, on the line that causes it."""
+    found: list[Diagnostic] = []
+    for proof in proofs:
+        found += diagnose(
+            [proof.fact],
+            _declared(declaration),
+            model=declaration.shown,
+            classes=built.classes,
+            manifest=proof.release.path,
+            lines=proof.release.manifest.lines,
+        )
+    return found
+
+
 def manifest_missing(declaration: Declaration) -> list[Diagnostic]:
     """MDL731, at the declaration."""
     return _say(declaration, [ManifestMissing(declaration.shown, _shown(declaration.manifest))])
 
 
-def manifest_unreadable(declaration: Declaration, error: ManifestError) -> list[Diagnostic]:
-    """MDL733, in the manifest."""
-    fact = ManifestUnreadable(declaration.shown, _shown(error.path), error.line, error.reason)
+def manifest_unreadable(declaration: Declaration, error: ManifestError, release: str | None = None) -> list[Diagnostic]:
+    """MDL733, in the manifest, or in a file of a release."""
+    fact = ManifestUnreadable(declaration.shown, _shown(error.path), error.line, error.reason, release)
     return _say(declaration, [fact], Spot(error.path, _line(error.line)))
 
 

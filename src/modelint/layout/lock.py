@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from modelint import atomic
-from modelint.layout import building, conflict, judge, manifest
+from modelint.layout import building, conflict, judge, manifest, proof, release
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
-from modelint.layout.declare import NAME, Declaration, Project, name_words
+from modelint.layout.declare import NAME, Declaration, Project
+from modelint.layout.release import Release
 from modelint.layout.step import Step
 from modelint.layout.step import text as step_text
 from modelint.layout.traced import Failure
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from modelint.layout.manifest import Manifest
     from modelint.layout.traced import Result
 
-Outcome = Literal["new", "accepted", "unchanged", "failed", "missed"]
+#: refused: a release would no longer load, and nobody has said that it may.
+Outcome = Literal["new", "accepted", "unchanged", "refused", "failed", "missed"]
 
 
 class LockError(Exception):
@@ -45,6 +46,8 @@ class Locked(NamedTuple):
     #: The files that were written, or would be.
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    #: Releases that do not load, where that is why nothing was accepted.
+    broken: tuple[str, ...] = ()
 
 
 class Options(NamedTuple):
@@ -53,6 +56,10 @@ class Options(NamedTuple):
     #: Write nothing.
     dry: bool = False
     reason: str | None = None
+    #: Keep the layout as a release of this name.
+    release: str | None = None
+    #: Releases that are no longer to be proved, because of ``reason``.
+    retire: tuple[str, ...] = ()
     progress: Progress | None = None
     #: The user's cache folder, where the interpreter of the last run stands.
     cache: str | None = None
@@ -65,13 +72,24 @@ class _Base(NamedTuple):
     manifest: Manifest
 
 
+class _Known(NamedTuple):
+    """What is on record of a model."""
+
+    bases: tuple[_Base, ...]
+    releases: tuple[Release, ...]
+    #: Release -> the layout that is loaded for it.
+    speaks: Mapping[str, str]
+
+
 def lock(projects: Sequence[Project], declarations: Sequence[Declaration], options: Options) -> Iterator[Locked]:
     """Build the models, and make their layouts the manifests. Raises LockError where a folder cannot be written."""
+    for declaration in declarations:
+        _refuse_names(declaration, options)
     interpreters = Interpreters(options.python)
     by_folder = {project.folder: project for project in projects}
     verdicts = {project.folder: Verdicts.open(options.cache, project.folder) for project in projects}
     pythons: dict[str, str] = {}
-    bases: dict[str, list[_Base]] = {}
+    known: dict[str, _Known] = {}
     wishes: list[tuple[str, Wish]] = []
     for declaration in declarations:
         found = interpreters.find(by_folder[declaration.folder], verdicts[declaration.folder])
@@ -80,8 +98,10 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
             yield Locked(declaration, "missed", notes=(missed.reason, *missed.trail))
             continue
         pythons[declaration.shown] = found.python
-        own = bases[declaration.shown] = _bases(declaration)
-        wishes.append((found.python, Wish(declaration, {base.id: base.manifest.layout for base in own})))
+        bases, releases = _bases(declaration), _releases(declaration, options)
+        asked = proof.asked({base.id: base.manifest.layout for base in bases}, releases)
+        known[declaration.shown] = _Known(tuple(bases), releases, asked.speaks)
+        wishes.append((found.python, Wish(declaration, asked.olds)))
     if not options.dry:
         for _, wish in wishes:
             _refuse_read_only(wish.declaration)
@@ -94,18 +114,22 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
             said = judge.does_not_build(declaration, built)
             yield Locked(declaration, "failed", tuple(said), notes=built.tail[-building.TAIL :])
         else:
-            locked = _accept(declaration, built, bases[declaration.shown], options)
-            if not options.dry:
+            locked, good = _accept(declaration, built, known[declaration.shown], options)
+            if not options.dry and locked.outcome != "refused":
                 uses = building.uses_of(built)
                 kept = verdicts[declaration.folder]
-                kept.keep(declaration, pythons[declaration.shown], uses, good=True, written=locked.files)
+                kept.keep(declaration, pythons[declaration.shown], uses, good=good, written=locked.files)
             yield locked
     for each in verdicts.values():
         each.save()
 
 
-def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], options: Options) -> Locked:
-    """Write the manifest, and a step from each of its bases."""
+def _accept(declaration: Declaration, built: Result, known: _Known, options: Options) -> tuple[Locked, bool]:
+    """Write the manifest, a step from each of its bases, and what is to be on record of releases.
+
+    Returns whether a check has nothing to say of the model now.
+    """
+    bases = known.bases
     steps: dict[str, Step] = {}
     said: dict[Diagnostic, None] = {}
     now = manifest.digest(built.layout)
@@ -117,15 +141,70 @@ def _accept(declaration: Declaration, built: Result, bases: Sequence[_Base], opt
         before = manifest.digest(base.manifest.layout)
         step = Step(before, now, drift.cls or "safe", drift.renames.renames, drift.dropped, options.reason)
         steps[step.file_name] = step
-    whole = len(bases) == 1 and bases[0].id == "manifest"
-    if whole and not steps:
-        return Locked(declaration, "unchanged", layout=built.layout)
+    found = proof.proofs(declaration.shown, known.releases, known.speaks, built.layout, built.loads)
+    said.update(dict.fromkeys(judge.releases(declaration, found, built)))
+    broken = tuple(name for each in found if each.fact.outcome == "fails" for name in each.fact.releases)
+    accepted = options.reason and not options.retire  # with --retire the reason is that of the retirement
+    if broken and not accepted and any(step.cls == "breaking" for step in steps.values()):
+        return Locked(declaration, "refused", tuple(said), notes=built.notes, broken=broken), False
+    same = bases[0].manifest.layout if len(bases) == 1 and bases[0].id == "manifest" and not steps else None
     files = {os.path.join(declaration.home, "steps", name): step_text(each) for name, each in steps.items()}
-    files[declaration.manifest] = manifest.text(declaration.name, built.layout)
+    files |= _on_record(declaration, known, built, options)
+    if options.release is not None:
+        text = manifest.text(declaration.name, same or built.layout)
+        files[release.path(declaration.home, options.release)] = text
+    if same is None:
+        files[declaration.manifest] = manifest.text(declaration.name, built.layout)
     if not options.dry:
         _write(files)
-    outcome: Outcome = "accepted" if bases else "new"
-    return Locked(declaration, outcome, tuple(said), built.layout, tuple(files), built.notes)
+    outcome: Outcome = "unchanged" if same is not None else "accepted" if bases else "new"
+    notes = () if outcome == "unchanged" else built.notes
+    # A new release has not been loaded yet.
+    good = options.release is None and all(each.fact.outcome == "partly" for each in found)
+    return Locked(declaration, outcome, tuple(said), built.layout, tuple(files), notes), good
+
+
+def _on_record(declaration: Declaration, known: _Known, built: Result, options: Options) -> dict[str, str]:
+    """The files that retire releases, and that accept what of a release does not arrive."""
+    home = declaration.home
+    files = {
+        release.retired_path(home, name): release.retirement(name, options.reason or "") for name in options.retire
+    }
+    for each in known.releases:
+        losses = proof.losses_of(built.loads[known.speaks[each.name]])
+        if any(losses.without(each.losses)):
+            files[release.losses_path(home, each.name)] = release.losses_text(each.name, losses)
+    return files
+
+
+def _refuse_names(declaration: Declaration, options: Options) -> None:
+    """Before anything is built: releases that are there already, or are not."""
+    home, shown_name = declaration.home, declaration.shown
+    there = release.names(home)
+    retired = release.retired_names(home)
+    if options.release is not None:
+        if NAME.fullmatch(options.release) is None:
+            raise LockError(
+                f"{options.release!a} is no name of a release: it starts with a letter or digit, "
+                "and letters, digits, '.', '_' and '-' follow"
+            )
+        same = next((name for name in (*there, *retired) if name.lower() == options.release.lower()), None)
+        if same is not None:
+            raise LockError(f"{shown_name} has a release {same} already; what was released is never written again")
+    for name in options.retire:
+        if name in retired:
+            raise LockError(f"release {name} of {shown_name} is retired already")
+        if name not in there:
+            those = f"those that there are: {', '.join(there)}" if there else "it has none"
+            raise LockError(f"{shown_name} has no release {name!a}; {those}")
+
+
+def _releases(declaration: Declaration, options: Options) -> tuple[Release, ...]:
+    found = release.find(declaration.home, but=options.retire)
+    for name, error in found.wrong:
+        words = f"{shown(error.path)}:{error.line}: {error.reason}"
+        raise LockError(f"{words}; restore it with git, or --retire {name} --reason TEXT")
+    return found.releases
 
 
 def _bases(declaration: Declaration) -> list[_Base]:
@@ -136,10 +215,10 @@ def _bases(declaration: Declaration) -> list[_Base]:
         return []
     except manifest.ManifestError as error:
         if "newer modelint" in error.reason:
-            raise LockError(f"{_shown(error.path)}:{error.line}: {error.reason}") from None
+            raise LockError(f"{shown(error.path)}:{error.line}: {error.reason}") from None
         return [_Base(name, parent) for name, parent in conflict.parents(declaration.manifest).items()]
     except OSError as error:
-        raise LockError(f"{_shown(declaration.manifest)}: cannot be read: {error.strerror}") from None
+        raise LockError(f"{shown(declaration.manifest)}: cannot be read: {error.strerror}") from None
 
 
 def _refuse_read_only(declaration: Declaration) -> None:
@@ -148,31 +227,41 @@ def _refuse_read_only(declaration: Declaration) -> None:
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder):
-        raise LockError(f"{_shown(folder)}: is no folder; the manifest of {declaration.shown} cannot be written there")
+        raise LockError(f"{shown(folder)}: is no folder; the manifest of {declaration.shown} cannot be written there")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise LockError(f"{_shown(folder)}: cannot be written; the manifest of {declaration.shown} stays as it is")
+        raise LockError(f"{shown(folder)}: cannot be written; the manifest of {declaration.shown} stays as it is")
 
 
 def _write(files: dict[str, str]) -> None:
     """All of them or none: the manifest comes last, and what stands before it is taken back."""
-    written: list[str] = []
+    written: dict[str, bytes | None] = {}
     made: list[str] = []
     try:
         for path, text in files.items():
             made += _make_folders(os.path.dirname(path))
-            new = not os.path.lexists(path)
+            before = _content(path)
             atomic.write(path, text.encode("ascii"))
-            if new:
-                written.append(path)
+            written[path] = before
     except BaseException as error:
         with contextlib.suppress(OSError):
-            for each in written:
-                os.unlink(each)
+            for each, content in written.items():
+                if content is None:
+                    os.unlink(each)
+                else:
+                    atomic.write(each, content)
             for folder in reversed(made):
                 os.rmdir(folder)
         if isinstance(error, OSError):
-            raise LockError(f"{_shown(path)}: cannot be written: {error.strerror}") from None
+            raise LockError(f"{shown(path)}: cannot be written: {error.strerror}") from None
         raise
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def _make_folders(folder: str) -> list[str]:
@@ -186,70 +275,7 @@ def _make_folders(folder: str) -> list[str]:
     return missing
 
 
-def remove(projects: Iterable[Project], declarations: Iterable[Declaration], name: str, reason: str | None) -> str:
-    """Remove the manifest of a model that nothing declares any more; returns its folder. Raises LockError."""
-    for declaration in declarations:
-        if name in (declaration.shown, declaration.name):
-            where = f"{_shown(declaration.path)}:{declaration.line}"
-            raise LockError(f"{name} is still declared at {where}; remove that first")
-    home = _home(projects, name)
-    releases = os.path.join(home, "releases")
-    if os.path.isdir(releases) and os.listdir(releases) and not reason:
-        count = len(os.listdir(releases))
-        raise LockError(f"{name} has {count} released layouts, which would be forgotten; say why with --reason")
-    try:
-        shutil.rmtree(home)
-    except OSError as error:
-        raise LockError(f"{_shown(home)}: cannot be removed: {error.strerror}") from None
-    return home
-
-
-def rename(projects: Iterable[Project], declarations: Iterable[Declaration], old: str, new: str) -> str:
-    """Keep the manifest of ``old``, its releases and its steps, under the name ``new``; returns the new folder."""
-    short = new.rpartition(":")[2]
-    if NAME.fullmatch(short) is None:
-        raise LockError(name_words(short))
-    for declaration in declarations:
-        if old in (declaration.shown, declaration.name):
-            where = f"{_shown(declaration.path)}:{declaration.line}"
-            raise LockError(f"{old} is still declared at {where}; give it the new name there first")
-    home = _home(projects, old)
-    target = os.path.join(os.path.dirname(home), short)
-    if os.path.lexists(target) and not os.path.samefile(home, target):
-        raise LockError(f"{_shown(target)}: is there already; `modelint lock --remove {new}` removes it")
-    try:
-        found = manifest.read(os.path.join(home, "layout.json"))
-        atomic.write(os.path.join(home, "layout.json"), manifest.text(short, found.layout).encode("ascii"))
-        os.rename(home, target)
-    except manifest.ManifestError as error:
-        raise LockError(f"{_shown(error.path)}:{error.line}: {error.reason}") from None
-    except OSError as error:
-        raise LockError(f"{_shown(home)}: cannot be renamed: {error.strerror}") from None
-    return target
-
-
-def _home(projects: Iterable[Project], name: str) -> str:
-    """The folder of a manifest that may be declared or not. Names are looked for in every project."""
-    prefix, _, short = name.rpartition(":")
-    found: list[str] = []
-    for project in projects:
-        if prefix and os.path.normpath(prefix) != os.path.relpath(project.folder):
-            continue
-        home = os.path.normpath(os.path.join(project.folder, project.settings.manifests, short))
-        if NAME.fullmatch(short) and os.path.isfile(os.path.join(home, "layout.json")):
-            found.append(home)
-    if not found:
-        raise LockError(f"{name}: no manifest of that name; `ls {projects_words(projects)}` shows those that there are")
-    if len(found) > 1:
-        raise LockError(f"{name} is the name of several: {', '.join(map(_shown, found))}; write folder:{short}")
-    return found[0]
-
-
-def projects_words(projects: Iterable[Project]) -> str:
-    """The folders of manifests."""
-    return " ".join(_shown(os.path.join(each.folder, each.settings.manifests)) for each in projects)
-
-
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
+    """A path as messages name it."""
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative

@@ -6,7 +6,7 @@ On the path of a hook with nothing to say: without an affected model neither the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelint.diagnostics import Diagnostic
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modelint.layout.drift import Drift
     from modelint.layout.manifest import Manifest, ManifestError
     from modelint.layout.numbers import Case
+    from modelint.layout.release import Found
     from modelint.layout.traced import Failure, Result
 
 
@@ -73,6 +74,8 @@ class _Run:
         self._interpreters = Interpreters(options.python)
         self._verdicts = {each.folder: Verdicts.open(options.cache, each.folder) for each in projects}
         self._manifests: dict[str, Manifest] = {}
+        self._releases: dict[str, Found] = {}
+        self._speaks: dict[str, Mapping[str, str]] = {}
         self._pythons: dict[str, str] = {}
         self._diagnostics: list[tuple[str, Diagnostic]] = []
         self._counts = {"built": 0, "unchanged": 0, "without": 0, "failed": 0, "missed": 0}
@@ -122,7 +125,7 @@ class _Run:
 
     def _wish(self, declaration: Declaration) -> Wish | None:
         """What to build; None where there is no manifest to compare with, or no interpreter to build it in."""
-        from modelint.layout import judge, manifest
+        from modelint.layout import judge, manifest, proof, release
 
         try:
             self._manifests[declaration.shown] = found = manifest.read(declaration.manifest)
@@ -144,7 +147,10 @@ class _Run:
             self._counts["missed"] += 1
             return None
         self._pythons[declaration.shown] = python
-        return Wish(declaration, {"manifest": found.layout})
+        self._releases[declaration.shown] = kept = release.find(declaration.home)
+        asked = proof.asked({"manifest": found.layout}, kept.releases)
+        self._speaks[declaration.shown] = asked.speaks
+        return Wish(declaration, asked.olds)
 
     def _unreadable(self, declaration: Declaration, error: ManifestError) -> None:
         from modelint.layout import judge
@@ -152,6 +158,19 @@ class _Run:
         self._counts["without"] += 1
         self._could_not_look = True
         self._say(declaration.folder, judge.manifest_unreadable(declaration, error))
+
+    def _of_releases(self, declaration: Declaration, built: Result) -> list[Diagnostic]:
+        """What is to be said of the releases."""
+        from modelint.layout import judge, proof
+
+        found = self._releases[declaration.shown]
+        said: list[Diagnostic] = []
+        for name, error in found.wrong:
+            said += judge.manifest_unreadable(declaration, error, name)
+        speaks = self._speaks[declaration.shown]
+        proofs = proof.proofs(declaration.shown, found.releases, speaks, built.layout, built.loads)
+        said += judge.releases(declaration, proofs, built)
+        return said
 
     def _python(self, project: Project) -> str | None:
         verdicts = self._verdicts[project.folder]
@@ -206,7 +225,7 @@ class _Run:
         uses = building.uses_of(built)
         verdicts = self._verdicts[declaration.folder]
         before = verdicts.uses(declaration.name)
-        case = None
+        case, releases = None, []
         if isinstance(built, Failure):
             said = judge.does_not_build(declaration, built)
         else:
@@ -214,15 +233,18 @@ class _Run:
             drift = judge.compare(declaration, base, built)
             said = judge.drift(declaration, base, built, drift)
             case = self._case(declaration, base, built, drift)
+            releases = self._of_releases(declaration, built)
+            said += releases
         verdicts.keep(declaration, self._pythons[declaration.shown], uses, good=not said)
         failed = isinstance(built, Failure)
         if not failed and not self._concerns(declaration, _both(uses, before)):
             return
         self._counts["failed" if failed else "built"] += 1
         self._note(declaration, built, said)
-        self._could_not_look |= failed and any(each.severity != "information" for each in said)
+        self._could_not_look |= any(_could_not_look(each) for each in said)
         if case is not None:
             self._open.append(case)
+            self._say(declaration.folder, releases)
         else:
             self._say(declaration.folder, said)
 
@@ -263,6 +285,12 @@ class _Run:
 
     def _is_asked_for(self, path: str) -> bool:
         return self._options.paths is None or any(_is_inside(path, each) for each in self._options.paths)
+
+
+def _could_not_look(said: Diagnostic) -> bool:
+    """What is so if it is said: a model that does not build, a release that cannot be read or was not proved."""
+    unproved = said.code == "MDL721" and said.drift is None
+    return unproved or said.code == "MDL733" or (said.code == "MDL732" and said.severity != "information")
 
 
 def _both(uses: Uses, before: Uses | None) -> Uses:

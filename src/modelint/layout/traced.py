@@ -169,6 +169,9 @@ def _load(data: Mapping[str, Any]) -> Load:
         tuple(Misfit(each["key"], tuple(each["old"]), tuple(each["new"])) for each in data["reshaped"]),
         data["hooks"],
         data["error"],
+        tuple(data["dropped"]),
+        tuple(data["unreached"]),
+        tuple(data["filled"]),
     )
 
 

@@ -68,10 +68,12 @@ def also(drift: Drifted) -> str:
     return f"; also: {listed(drift.reasons, 2)}" if drift.reasons else ""
 
 
-def meaning(drift: Drifted, what: str, traced: bool, training_only: bool) -> str:
+def meaning(drift: Drifted, what: str, traced: bool, training_only: bool, optional: bool = False) -> str:
     """The message of a silent drift, as sure as it is."""
     if drift.numbers is not None:
         does = effect(drift)
+    elif optional:
+        does = "an old checkpoint loads, and computes the same with the model's optional arguments at their defaults"
     elif training_only:
         does = "an old checkpoint loads and computes the same; training goes another way"
     elif traced:

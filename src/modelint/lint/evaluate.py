@@ -121,13 +121,13 @@ def read_name(it: Interpreter, frame: Frame, name: str) -> Value:
     bound = frame.lookup(name)
     if bound is not None:
         value = under(bound, frame.path)
-        if all(isinstance(a.obj, Checkpoint | Entry) for a in value) and name in it.usage(frame).used_as_module():
+        if all(isinstance(a.obj, Checkpoint | Entry) for a in value) and name in it.usage(frame).used_as_module:
             return just(Model())
         return value
     ref = frame.file.resolve(name)
     if ref is not None:
         return of_ref(ref)
-    if name in it.usage(frame).used_as_module():
+    if name in it.usage(frame).used_as_module:
         return just(Model())
     if name in _BUILTINS and name not in frame.file.bound:
         return just(Ext(f"builtins.{name}"))
@@ -154,7 +154,7 @@ def read_attr(it: Interpreter, frame: Frame, expr: t.Attr) -> Value:
         bound = frame.lookup(path)
         if bound is not None:
             value = under(bound, frame.path)
-            if not bound and path in it.usage(frame).used_as_module():
+            if not bound and path in it.usage(frame).used_as_module:
                 return just(Model())
             return value
     base = it.eval(frame, expr.value)
@@ -163,7 +163,7 @@ def read_attr(it: Interpreter, frame: Frame, expr: t.Attr) -> Value:
         found = attribute(it, frame, alt.obj, expr, path)
         value = join(value, tuple(Alt(a.obj, a.conds | alt.conds) for a in found) if alt.conds else found)
     value = under(value, frame.path)
-    if not value and path is not None and path in it.usage(frame).used_as_module():
+    if not value and path is not None and path in it.usage(frame).used_as_module:
         return just(Model())
     return value
 
@@ -369,7 +369,7 @@ def f_string(it: Interpreter, frame: Frame, expr: t.FStr) -> Value:
 def if_expr(it: Interpreter, frame: Frame, expr: t.IfExp) -> Value:
     it.eval(frame, expr.test)
     env, path, tests = frame.env, frame.path, frame.tests
-    paths = guards.arms(expr)
+    paths = guards.arms(frame, expr)
     out: Value = UNKNOWN
     for truth, branch in ((True, expr.body), (False, expr.orelse)):
         conds = guards.conditions(expr.test, truth)

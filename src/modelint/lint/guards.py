@@ -137,30 +137,32 @@ def _outer(model: Model, kinds: frozenset[str]) -> bool:
 
 #: Access path, and the attribute that unwraps it.
 Unwraps: TypeAlias = frozenset[tuple[str, str]]
+_UNWRAPS = frozenset({"module", "_orig_mod"})
 
 
 def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> Unwraps:
     """The receivers whose ``.module`` or ``._orig_mod`` is read somewhere in ``body``."""
     found: set[tuple[str, str]] = set()
     for node in t.walk(body):
-        if isinstance(node, t.Attr) and node.attr in ("module", "_orig_mod"):
+        if isinstance(node, t.Attr) and node.attr in _UNWRAPS:
             path = t.dotted(node.value)
             if path:
                 found.add((path, node.attr))
     return frozenset(found)
 
 
-def arms(node: t.If | t.IfExp) -> dict[bool, Unwraps]:
+def arms(frame: Frame, node: t.If | t.IfExp) -> dict[bool, Unwraps]:
     """``unwrapped_paths`` of both arms, worked out once for each node."""
     if node.unwraps is None:
-        node.unwraps = [unwrapped_paths(node.body), unwrapped_paths(node.orelse)]
+        nowhere = isinstance(frame.scope, t.Def) and _UNWRAPS.isdisjoint(frame.scope.words)
+        node.unwraps = [frozenset() if nowhere else unwrapped_paths(arm) for arm in (node.body, node.orelse)]
     return {True: node.unwraps[0], False: node.unwraps[1]}
 
 
 def rebound_unwrapped(body: list[t.Stmt]) -> Unwraps:
-    """The paths that ``body`` unwraps into a name (``model = model.module``): without it they count as bare."""
+    """Those paths of ``body`` that it unwraps into a name (``model = model.module``): without it they count as bare."""
     values = [node.value for node in t.walk(body) if isinstance(node, t.Assign)]
-    unwraps = [v for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod")]
+    unwraps = [v for v in values if isinstance(v, t.Attr) and v.attr in _UNWRAPS]
     return frozenset((path, v.attr) for v in unwraps if (path := t.dotted(v.value)))
 
 

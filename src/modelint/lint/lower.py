@@ -6,14 +6,19 @@ chains of ``elif`` and of implicitly joined strings are followed in loops, and P
 
 from __future__ import annotations
 
+import ast
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-import libcst as cst
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelint.lint import cut
 from modelint.lint import tree as t
+from modelint.lint.parser import parse
+
+if TYPE_CHECKING:
+    import libcst as cst
+else:
+    from modelint.lint.parser import nodes as cst
 
 _OPS: dict[type, str] = {
     cst.Add: "+", cst.Subtract: "-", cst.Multiply: "*", cst.Divide: "/", cst.FloorDivide: "//", cst.Modulo: "%",
@@ -40,7 +45,8 @@ def _string(node: cst.SimpleString) -> str | bytes:
         return plain[quotes:-quotes]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return node.evaluated_value
+        value: str | bytes = ast.literal_eval(text)
+        return value
 
 
 def _number(text: str) -> float:
@@ -64,19 +70,15 @@ class Later(NamedTuple):
 class Lowering:
     """Lowers one part of a top-level statement, numbered from ``first``.
 
-    ``later`` gives the bodies and words that `cut` took out. ``nodes[n]`` is the libcst node with number ``n`` when
-    ``keep`` was asked for.
+    ``later`` gives the bodies and words that `cut` took out. A node has its number before any node below it has one.
     """
 
-    def __init__(self, later: Sequence[Later] = (), *, first: int = 0, keep: bool = False) -> None:
+    def __init__(self, later: Sequence[Later] = (), *, first: int = 0) -> None:
         self.later = later
         self.count = first
-        self.nodes: dict[int, cst.CSTNode] | None = {} if keep else None
         self._words: list[set[str]] = []
 
-    def number(self, node: cst.CSTNode) -> int:
-        if self.nodes is not None:
-            self.nodes[self.count] = node
+    def number(self) -> int:
         self.count += 1
         return self.count - 1
 
@@ -108,11 +110,11 @@ class Lowering:
                 out.extend([self.small(s) for s in item.body])
             else:
                 handler = _COMPOUND.get(type(item))
-                out.append(handler(self, item) if handler else t.Nothing(self.number(item)))
+                out.append(handler(self, item) if handler else t.Nothing(self.number()))
         return out
 
     def small(self, node: cst.BaseSmallStatement) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         match node:
             case cst.Expr():
                 return t.ExprStmt(n, self.expr(node.value))
@@ -150,7 +152,7 @@ class Lowering:
             if isinstance(branch, cst.Else):
                 orelse = self.body(branch.body)
                 break
-            n = self.number(branch)
+            n = self.number()
             arms.append(t.If(n, self.expr(branch.test), self.body(branch.body), []))
             branch = branch.orelse
         for arm in reversed(arms):
@@ -159,7 +161,7 @@ class Lowering:
         return arms[0]
 
     def for_(self, node: cst.For) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         target, it = self.expr(node.target), self.expr(node.iter)
         self._words.append(set())
         body = self.body(node.body)
@@ -167,7 +169,7 @@ class Lowering:
         return t.For(n, target, it, body, self.body(node.orelse.body) if node.orelse else [], words)
 
     def while_(self, node: cst.While) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         test = self.expr(node.test)
         self._words.append(set())
         body = self.body(node.body)
@@ -175,27 +177,27 @@ class Lowering:
         return t.While(n, test, body, self.body(node.orelse.body) if node.orelse else [], words)
 
     def with_(self, node: cst.With) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         items = [(self.expr(i.item), self.expr(i.asname.name) if i.asname else None) for i in node.items]
         return t.With(n, items, self.body(node.body))
 
     def try_(self, node: cst.Try | cst.TryStar) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         body = self.body(node.body)
         handlers = []
         for h in node.handlers:
             name = h.name.name.value if h.name and isinstance(h.name.name, cst.Name) else None
-            handlers.append(t.Handler(self.number(h), self.optional(h.type), name, self.body(h.body)))
+            handlers.append(t.Handler(self.number(), self.optional(h.type), name, self.body(h.body)))
         orelse = self.body(node.orelse.body) if node.orelse else []
         return t.Try(n, body, handlers, orelse, self.body(node.finalbody.body) if node.finalbody else [])
 
     def match_(self, node: cst.Match) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         subject = self.expr(node.subject)
-        return t.Match(n, subject, [t.Case(self.number(c), [], self.body(c.body)) for c in node.cases])
+        return t.Match(n, subject, [t.Case(self.number(), [], self.body(c.body)) for c in node.cases])
 
     def def_(self, node: cst.FunctionDef) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         decorators = [self.expr(d.decorator) for d in node.decorators]
         self._words.append(set())
         params = self.params(node.params)
@@ -215,7 +217,7 @@ class Lowering:
         return None
 
     def class_(self, node: cst.ClassDef) -> t.Stmt:
-        n = self.number(node)
+        n = self.number()
         decorators = [self.expr(d.decorator) for d in node.decorators]
         bases = [self.expr(a.value) for a in node.bases]
         return t.Class(n, node.name.value, bases, self.body(node.body), decorators)
@@ -224,8 +226,9 @@ class Lowering:
         out: list[t.Param] = []
 
         def add(p: cst.Param, kind: str) -> None:
+            n = self.number()
             annotation = self.expr(p.annotation.annotation) if p.annotation else None
-            out.append(t.Param(self.number(p), p.name.value, kind, self.optional(p.default), annotation))
+            out.append(t.Param(n, p.name.value, kind, self.optional(p.default), annotation))
 
         for p in (*node.posonly_params, *node.params):
             add(p, "")
@@ -244,28 +247,28 @@ class Lowering:
 
     def expr(self, node: cst.CSTNode) -> t.Expr:
         handler = _EXPR.get(type(node))
-        return handler(self, node) if handler else t.Other(self.number(node))
+        return handler(self, node) if handler else t.Other(self.number())
 
     def name(self, node: cst.Name) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         if node.value in _CONSTANTS:
             return t.Const(n, _CONSTANTS[node.value])
         return t.Name(n, self.word(node.value))
 
     def attr(self, node: cst.Attribute) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         return t.Attr(n, self.expr(node.value), self.word(node.attr.value))
 
     def call(self, node: cst.Call) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         func = self.expr(node.func)
         args = [
-            t.Arg(self.number(a), self.expr(a.value), a.keyword.value if a.keyword else None, a.star) for a in node.args
+            t.Arg(self.number(), self.expr(a.value), a.keyword.value if a.keyword else None, a.star) for a in node.args
         ]
         return t.Call(n, func, args)
 
     def sub(self, node: cst.Subscript) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         value = self.expr(node.value)
         parts: list[t.Expr] = []
         for element in node.slice:
@@ -273,18 +276,18 @@ class Lowering:
             if isinstance(s, cst.Index):
                 parts.append(self.expr(s.value))
             elif isinstance(s, cst.Slice):
-                parts.append(t.Slice(self.number(s), self.optional(s.lower), self.optional(s.upper)))
+                parts.append(t.Slice(self.number(), self.optional(s.lower), self.optional(s.upper)))
         return t.Sub(n, value, parts[0] if len(parts) == 1 else t.Seq(n, "tuple", parts))
 
     def string(self, node: cst.SimpleString) -> t.Expr:
-        return t.Const(self.number(node), _string(node))
+        return t.Const(self.number(), _string(node))
 
     def number_(self, node: cst.Integer | cst.Float | cst.Imaginary) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         return t.Const(n, int(node.value) if node.value.isdecimal() and len(node.value) < 19 else _number(node.value))
 
     def joined(self, node: cst.ConcatenatedString) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         parts: list[t.Expr] = []
         rest: cst.BaseExpression = node
         while isinstance(rest, cst.ConcatenatedString):
@@ -296,27 +299,27 @@ class Lowering:
         return t.FStr(n, parts)
 
     def fstring(self, node: cst.FormattedString) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         parts: list[t.Expr] = []
         for p in node.parts:
             if isinstance(p, cst.FormattedStringExpression):
                 parts.append(self.expr(p.expression))
             elif isinstance(p, cst.FormattedStringText):
-                parts.append(t.Const(self.number(p), p.value))
+                parts.append(t.Const(self.number(), p.value))
         return t.FStr(n, parts)
 
     def seq(self, node: cst.List | cst.Tuple | cst.Set) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         elts: list[t.Expr] = []
         for e in node.elements:
             if isinstance(e, cst.StarredElement):
-                elts.append(t.Wrapped(self.number(e), "*", self.expr(e.value)))
+                elts.append(t.Wrapped(self.number(), "*", self.expr(e.value)))
             else:
                 elts.append(self.expr(e.value))
         return t.Seq(n, type(node).__name__.lower(), elts)
 
     def dict_(self, node: cst.Dict) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         items: list[tuple[t.Expr | None, t.Expr]] = []
         for e in node.elements:
             if isinstance(e, cst.DictElement):
@@ -326,11 +329,11 @@ class Lowering:
         return t.DictExpr(n, items)
 
     def comp(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         fors: list[t.For1] = []
         comp_for: cst.CompFor | None = node.for_in
         while comp_for is not None:
-            f = self.number(comp_for)
+            f = self.number()
             target, it = self.expr(comp_for.target), self.expr(comp_for.iter)
             fors.append(t.For1(f, target, it, [self.expr(i.test) for i in comp_for.ifs]))
             comp_for = comp_for.inner_for_in
@@ -340,11 +343,11 @@ class Lowering:
         return t.Comp(n, kind, None, self.expr(node.elt), fors)
 
     def bin(self, node: cst.BinaryOperation) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         return t.Bin(n, _OPS[type(node.operator)], self.expr(node.left), self.expr(node.right))
 
     def bool_(self, node: cst.BooleanOperation) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         left, right = self.expr(node.left), self.expr(node.right)
         op = _OPS[type(node.operator)]
         head = left.values if isinstance(left, t.BoolOp) and left.op == op else [left]
@@ -352,7 +355,7 @@ class Lowering:
         return t.BoolOp(n, op, [*head, *tail])
 
     def unary(self, node: cst.UnaryOperation) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         value = self.expr(node.expression)
         if isinstance(node.operator, cst.Not):
             return t.Not(n, value)
@@ -361,30 +364,30 @@ class Lowering:
         return t.Wrapped(n, "unary", value)
 
     def compare(self, node: cst.Comparison) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         left = self.expr(node.left)
         return t.Compare(n, left, [(_OPS[type(c.operator)], self.expr(c.comparator)) for c in node.comparisons])
 
     def ifexp(self, node: cst.IfExp) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         return t.IfExp(n, self.expr(node.test), self.expr(node.body), self.expr(node.orelse))
 
     def lambda_(self, node: cst.Lambda) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         return t.Lambda(n, self.params(node.params), self.expr(node.body))
 
     def await_(self, node: cst.Await) -> t.Expr:
-        return t.Wrapped(self.number(node), "await", self.expr(node.expression))
+        return t.Wrapped(self.number(), "await", self.expr(node.expression))
 
     def yield_(self, node: cst.Yield) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         value = node.value
         if isinstance(value, cst.From):
             return t.Wrapped(n, "yield", self.expr(value.item))
         return t.Wrapped(n, "yield", self.expr(value)) if value is not None else t.Other(n)
 
     def walrus(self, node: cst.NamedExpr) -> t.Expr:
-        n = self.number(node)
+        n = self.number()
         return t.Walrus(n, self.expr(node.target), self.expr(node.value))
 
 
@@ -405,23 +408,6 @@ _EXPR: dict[type, Any] = {
     cst.Lambda: Lowering.lambda_, cst.Await: Lowering.await_, cst.Yield: Lowering.yield_,
     cst.NamedExpr: Lowering.walrus,
 }  # fmt: skip
-
-
-def parse(text: str) -> cst.Module:
-    """What ``libcst.parse_module`` gives, in two thirds of the time.
-
-    libcst checks every node on creation, also those that its own parser makes from text it has just accepted.
-    """
-    check = cst.CSTNode.__post_init__
-    cst.CSTNode.__post_init__ = _unchecked  # type: ignore[method-assign]
-    try:
-        return cst.parse_module(text)
-    finally:
-        cst.CSTNode.__post_init__ = check  # type: ignore[method-assign]
-
-
-def _unchecked(self: cst.CSTNode) -> None:
-    pass
 
 
 def lower_text(text: str, later: Sequence[Later] = ()) -> list[t.Stmt]:

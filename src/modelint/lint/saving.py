@@ -161,7 +161,7 @@ def _modules_inside(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedMo
         return []
     return [
         SavedModule(text[len(path) + 1 : -1].strip("'\""), None)
-        for text in sorted(it.usage(frame).used_as_module() - it.usage(frame).replaced(path))
+        for text in sorted(it.usage(frame).used_as_module - it.usage(frame).replaced(path))
         if text.startswith(path + "[") and text.endswith("]")
     ]
 

@@ -194,7 +194,7 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
     always = guards.constant(stmt.test)
     env, path, tests = frame.env, frame.path, frame.tests
     bodies = {True: stmt.body, False: stmt.orelse}
-    unwraps = guards.arms(stmt)
+    unwraps = guards.arms(frame, stmt)
     ends: dict[bool, tuple[bool, Env, int]] = {}
     age = it.age
     then = {truth: guards.conditions(stmt.test, truth) for truth in bodies}
@@ -205,7 +205,9 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
         frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt)))
         guards.refine(frame, stmt.test, truth)
         if not dead:
-            others = unwraps[not truth] if body else guards.rebound_unwrapped(bodies[not truth])
+            others = unwraps[not truth]
+            if others and not body:
+                others = guards.rebound_unwrapped(bodies[not truth])
             guards.drop_wrapped(frame, others - unwraps[truth])
         it.age = age
         alive = False if dead else block(it, frame, body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import re
 import warnings
 from collections import OrderedDict
@@ -12,7 +14,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter, UninitializedTensorMixin  # type: ignore[attr-defined]
 
+from . import reach, record
 from .blame import is_about_meta, one_line
+from .state import Snapshot
 
 _RESHAPED = re.compile(
     r"size mismatch for (.+?): copying a param with shape (?:torch\.Size\()?[\[(]?([\d, ]*)[\])]*"
@@ -23,6 +27,8 @@ _UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)")
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
+#: So often values are given to those keys alone that loading asks for.
+_ROUNDS = 8
 _LOADING = ("load_state_dict", "_load_from_state_dict", "set_extra_state")
 _SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
 _overriding: dict[tuple[type, tuple[str, ...]], bool] = {}
@@ -74,19 +80,43 @@ class Loader:
         self._memory = memory
         self._hooks = has_hooks(model)
         self._changes = self._hooks or is_lazy(model)
+        self._saved = reach.saved_names(model, state)
+        self._size = sum(each.numel() * each.itemsize for each in state.values() if is_filled(each))
+        #: An instance that no load has changed.
+        self._spare: nn.Module | None = None
 
     def load(self, old: Mapping[str, Any]) -> dict[str, Any]:
         """The verdict on one old layout."""
-        if not self._hooks and _equal(old, self._state):
+        if not self._hooks and self._is_mine(old):
             return _verdict(hooks=False)
-        verdict = self._try(_file(old, self._state, "meta"))
-        if verdict["proved"]:
+        verdict, asked = self._on_meta(old)
+        if _is_certain(verdict) or not self._changes:
             return verdict
-        size = sum(_bytes(spec) for spec in old["keys"].values())
+        size = sum(map(_bytes, old["keys"].values()))
         if size > self._memory // 2:
-            verdict["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
+            if not verdict["proved"]:
+                much = sum(_bytes(old["keys"][key]) for key in asked) or size
+                verdict["why"] = f"loading reads values, and {much / 2**30:.1f} GiB of them are too many"
             return verdict
-        return self._try(_file(old, self._state, "cpu"))
+        every = frozenset(old["keys"])
+        second, _ = self._try(old, every)
+        if _is_certain(second) or size + self._size > self._memory // 2:
+            return second
+        third, _ = self._try(old, every, whole=True)
+        return third if third["proved"] else second
+
+    def _on_meta(self, old: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        """Without values, but for those that loading asks for; returns the keys of these, too."""
+        asked: frozenset[str] = frozenset()
+        for _ in range(_ROUNDS):
+            verdict, more = self._try(old, asked)
+            more = (asked | more) & old["keys"].keys()
+            if _is_certain(verdict) or not self._changes or more == asked:
+                break
+            asked = more
+            if sum(_bytes(old["keys"][key]) for key in asked) > self._memory // 2:
+                break
+        return verdict, asked
 
     def round_trip(self, layout: Mapping[str, Any]) -> str | None:
         """Why a second instance does not accept what the first one saves. Asked only where torch does not ensure it."""
@@ -95,17 +125,58 @@ class Loader:
         state = _File(self._state)
         if hasattr(self._state, "_metadata"):
             state._metadata = self._state._metadata
-        verdict = self._try(state)
+        verdict = self._run(self._instance(), state)
+        self._spare = None
         if not verdict["proved"]:
             verdict = self.load(layout)
         return None if verdict["loads"] or not verdict["proved"] else str(verdict["error"] or "keys are left over")
 
-    def _try(self, state: _File) -> dict[str, Any]:
-        model = self._again() if self._changes else self._model
+    def _is_mine(self, old: Mapping[str, Any]) -> bool:
+        """The layout of the model as it is now."""
+        if old["extra"] or old["keys"].keys() != self._state.keys():
+            return False
+        for key, spec in old["keys"].items():
+            value = self._state[key]
+            if not is_filled(value) or spec["shape"] is None or list(value.shape) != list(spec["shape"]):
+                return False
+        return {frozenset(group) for group in old["ties"]} == {frozenset(group) for group in record.ties(self._state)}
+
+    def _try(
+        self, old: Mapping[str, Any], real: frozenset[str], *, whole: bool = False
+    ) -> tuple[dict[str, Any], frozenset[str]]:
+        """Load a file in which the tensors of ``real`` are there, and zero; ``whole``: those of the model are, too.
+
+        Returns the verdict, and the keys whose values were asked for in vain.
+        """
+        model = self._instance()
+        if whole:
+            self._spare = None
+            try:
+                model = _zeroed(model)
+            except Exception as error:
+                return {**_refused(error, self._hooks), "proved": False}, frozenset()
+        before = _Looks(model) if model is self._spare else None
+        file = _file(old, self._state, real)
+        watch = reach.Watch(file, model, hold=len(real) < len(file))
+        verdict = self._run(model, file, watch)
+        if verdict["loads"]:
+            verdict.update(watch.found(model, self._saved)._asdict())
+        if before is not None and not before.hold():
+            self._spare = None
+        return verdict, frozenset(watch.asked)
+
+    def _instance(self) -> nn.Module:
+        if not self._changes:
+            return self._model
+        if self._spare is None:
+            self._spare = self._again()
+        return self._spare
+
+    def _run(self, model: nn.Module, file: _File, watch: reach.Watch | None = None) -> dict[str, Any]:
         try:
-            with warnings.catch_warnings(), torch.no_grad():
+            with warnings.catch_warnings(), torch.no_grad(), watch or contextlib.nullcontext():
                 warnings.simplefilter("ignore")
-                result = model.load_state_dict(state, strict=True)
+                result = model.load_state_dict(file, **_strictly(model))
         except Exception as error:
             return _refused(error, self._hooks)
         verdict = _verdict(self._hooks)
@@ -113,6 +184,53 @@ class Loader:
         verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
         verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
         return verdict
+
+
+def _strictly(model: nn.Module) -> dict[str, bool]:
+    """How it is told to be strict; overrides may know no other way."""
+    try:
+        inspect.signature(model.load_state_dict).bind({}, strict=True)
+    except (TypeError, ValueError):
+        return {}
+    return {"strict": True}
+
+
+def is_filled(value: object) -> bool:
+    """A tensor that has a shape."""
+    return isinstance(value, torch.Tensor) and not isinstance(value, UninitializedTensorMixin)
+
+
+class _Looks:
+    """An instance as it is, down to the sizes of its tensors."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._modules = Snapshot(model, [*model.modules()][1:])
+        self._tensors = self._told()
+
+    def _told(self) -> list[tuple[Any, ...]]:
+        return [
+            (name, record.storage(each), each.shape if is_filled(each) else None)
+            for name, each in reach.tensors_of(self._model)
+        ]
+
+    def hold(self) -> bool:
+        return self._modules.holds() and self._tensors == self._told()
+
+
+def _zeroed(model: nn.Module) -> nn.Module:
+    """The model with values."""
+    with torch.no_grad():
+        model = model.to_empty(device="cpu")
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.zero_()
+    return model
+
+
+def _is_certain(verdict: Mapping[str, Any]) -> bool:
+    """With other values it would be the same."""
+    told = verdict["missing"] or verdict["unexpected"] or verdict["reshaped"]
+    return bool(verdict["loads"] or (verdict["proved"] and told))
 
 
 def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
@@ -123,25 +241,16 @@ def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
         "missing": [],
         "unexpected": [],
         "reshaped": [],
+        "dropped": [],
+        "unreached": [],
+        "filled": [],
         "hooks": hooks,
         "error": error,
     }
 
 
-def _equal(old: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    if old["keys"].keys() | old["extra"].keys() != state.keys() or old["extra"]:
-        return False
-    for key, spec in old["keys"].items():
-        value = state[key]
-        if not isinstance(value, torch.Tensor) or isinstance(value, UninitializedTensorMixin):
-            return False
-        if spec["shape"] is None or list(value.shape) != list(spec["shape"]):
-            return False
-    return True
-
-
-def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _File:
-    """A state dict of the old layout. On the meta device it is empty, but for what the model holds elsewhere."""
+def _file(old: Mapping[str, Any], state: Mapping[str, Any], real: frozenset[str]) -> _File:
+    """A state dict of the old layout, on the meta device, but for ``real`` and for what the model holds elsewhere."""
     found = _File()
     for key, spec in old["keys"].items():
         own = state.get(key)
@@ -149,8 +258,8 @@ def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _Fil
         if spec["shape"] is None:
             found[key] = UninitializedParameter(device="meta", dtype=dtype)  # type: ignore[call-arg]
             continue
-        real = device == "cpu" or (isinstance(own, torch.Tensor) and not own.is_meta)
-        found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if real else "meta")
+        there = key in real or (isinstance(own, torch.Tensor) and not own.is_meta)
+        found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if there else "meta")
     for key in old["extra"]:
         found[key] = state.get(key)
     for group in old["ties"]:
@@ -181,7 +290,8 @@ def _refused(error: Exception, hooks: bool) -> dict[str, Any]:
     told = verdict["missing"] or verdict["unexpected"] or verdict["reshaped"]
     if not told or "an exception occurred" in text:
         verdict["proved"] = not is_about_meta(error)
-        verdict["why"] = None if verdict["proved"] else "loading reads values: " + one_line(error)
+    if not verdict["proved"]:
+        verdict["why"] = "loading reads values: " + one_line(error)
     return verdict
 
 

@@ -32,19 +32,26 @@ def tables(model: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
     kinds = _kinds(model)
     keys: dict[str, Spec] = {}
     extra: dict[str, str] = {}
-    shared: dict[Hashable, list[str]] = {}
     for key, value in state.items():
         if not isinstance(value, torch.Tensor):
             extra[str(key)] = type(value).__qualname__
             continue
         keys[str(key)] = {**_spec(value), "kind": kinds.get(_identity(value)) or "unknown"}
-        shared.setdefault(_storage(value), []).append(str(key))
     return {
         "keys": keys,
-        "ties": [group for group in shared.values() if len(group) > 1],
+        "ties": ties(state),
         "extra": extra,
         "buffers": _unsaved(model),
     }
+
+
+def ties(state: Mapping[str, Any]) -> list[list[str]]:
+    """Groups of keys that share their memory."""
+    shared: dict[Hashable, list[str]] = {}
+    for key, value in state.items():
+        if isinstance(value, torch.Tensor):
+            shared.setdefault(storage(value), []).append(str(key))
+    return [group for group in shared.values() if len(group) > 1]
 
 
 def _kinds(model: nn.Module) -> dict[Hashable, str]:
@@ -72,7 +79,7 @@ def _spec(value: torch.Tensor) -> Spec:
     }
 
 
-def _storage(value: torch.Tensor) -> Hashable:
+def storage(value: torch.Tensor) -> Hashable:
     """What tensors that share their memory have in common. On the meta device every data_ptr is 0."""
     try:
         return int(value.untyped_storage()._cdata)
@@ -85,7 +92,7 @@ def _identity(value: torch.Tensor) -> Hashable:
     if isinstance(value, UninitializedTensorMixin):
         return "object", id(value)
     try:
-        return _storage(value), value.storage_offset(), tuple(value.shape), value.stride()
+        return storage(value), value.storage_offset(), tuple(value.shape), value.stride()
     except (NotImplementedError, RuntimeError):
         return "object", id(value)
 

@@ -16,6 +16,23 @@ class Snapshot:
             inner.update({name: state[name].copy() for name in KEPT if name in state and name not in inner})
             self.taken.append((each, state.copy(), inner))
 
+    def holds(self) -> bool:
+        """Whether nothing has changed since."""
+        for module, state, inner in self.taken:
+            now = module.__dict__
+            if now.keys() != state.keys() or any(now[name] is not value for name, value in state.items()):
+                return False
+            for name, value in inner.items():
+                held = state[name]
+                if len(held) != len(value):
+                    return False
+                if isinstance(held, list):
+                    if any(one is not other for one, other in zip(held, value)):
+                        return False
+                elif any(held.get(key, self) is not one for key, one in value.items()):
+                    return False
+        return True
+
     def restore(self) -> None:
         for module, state, inner in self.taken:
             now = module.__dict__
