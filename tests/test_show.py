@@ -98,7 +98,10 @@ def test_text_root_keys_all_and_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["show", path, "--keys", "--root", "ema", "--output-file", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out").read_text() == "n\n" and capsys.readouterr().out == ""
     assert main(["show", path, "--root", "/no"]) == 3
-    assert capsys.readouterr().err == f"{path}: refused: it has no state dict at /no; there are /state_dict, /ema\n"
+    assert (
+        capsys.readouterr().err
+        == f"modelint: {path}: refused: it has no state dict at /no; there are /state_dict, /ema\n"
+    )
 
 
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +118,7 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_reaches_the_terminal_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evil = "\x1b[31mred\x07\u202e\n\r\x9b"
+    evil = "\x1b[31mred\x07\u202e\n\r\x9b\x7f"
     state = {evil + str(n): torch.zeros(2) for n in range(20)} | {evil: 3}
     torch.save(
         {evil: {"x": state}, "other": {evil: torch.zeros(1)}, evil + "entry": evil}, tmp_path / f"a{evil[:5]}.pt"

@@ -135,11 +135,14 @@ def _forms(contents: Contents, root: Root) -> Iterator[Note]:
         if stored.form:
             by_form.setdefault(stored.form, []).append(key)
     for form, names in list(by_form.items())[:_NAMES]:
-        yield Note("special-tensors", f"{many(len(names), 'tensor')} {form}: {keys(names)}")
+        what = f"{many(len(names), 'key')} of numpy arrays"
+        if form != "numpy":
+            what = f"{many(len(names), 'tensor')} {form}"
+        yield Note("special-tensors", f"{what}: {keys(names)}")
 
 
 def _scripted(contents: Contents, root: Root) -> Iterator[Note]:
-    if contents.format == "TorchScript":
+    if contents.format == "TorchScript" and root.tensors:
         yield Note(
             "scripted", "a TorchScript archive keeps non-persistent buffers too: state_dict() may have fewer keys"
         )
