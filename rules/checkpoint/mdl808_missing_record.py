@@ -32,7 +32,8 @@ from modelint.rule import FileReport, FileRule
 
 
 def check(fact: MissingRecord) -> Iterator[FileReport]:
-    yield FileReport(f"{cut(fact.record)} is not in the archive: {keys(fact.keys)} cannot be loaded; get the file anew")
+    lost = keys(fact.keys) or "what no state dict of the file shows"
+    yield FileReport(f"{cut(fact.record)} is not in the archive: {lost} cannot be loaded; get the file anew")
 
 
 RULE = FileRule(

@@ -33,7 +33,7 @@ from modelint.rule import FileReport, FileRule
 
 def check(fact: ShortRecord) -> Iterator[FileReport]:
     what = f"{cut(fact.record)} has {many(fact.has, 'byte')}, and {fact.needs:,} are described"
-    yield FileReport(f"{what}: {keys(fact.keys)}; do not load it")
+    yield FileReport(f"{what}: {keys(fact.keys) or 'of what no state dict of the file shows'}; do not load it")
 
 
 RULE = FileRule(
