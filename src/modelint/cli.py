@@ -221,13 +221,15 @@ def _add_diff(diff: argparse.ArgumentParser) -> None:
 
 
 def _add_show(show: argparse.ArgumentParser) -> None:
-    show.add_argument("source", metavar="SOURCE", help="a checkpoint file, a folder, or an index of shards")
+    show.add_argument("source", metavar="SOURCE", help="a checkpoint file, a folder, manifest:NAME, model:NAME")
     show.add_argument("--root", metavar="PATH", help="the state dict that is meant, where there are several: /ema")
     lines = show.add_mutually_exclusive_group()
     lines.add_argument("--all", action="store_true", help="one line for each key, instead of folding them")
     lines.add_argument("--keys", action="store_true", help="the keys alone, one a line")
     show.add_argument("--format", choices=("text", "json"), default="text")
     show.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
+    show.add_argument("--config", metavar="FILE", help="use this configuration")
+    _add_interpreter(show)
 
 
 def _add_interpreter(parser: argparse._ActionsContainer) -> None:

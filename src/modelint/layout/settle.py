@@ -23,7 +23,7 @@ def _one(fact: DriftFact, numbers: Numbers, blamed: bool) -> DriftFact:
     if numbers.outcome == "equal":
         if drift.cls == "safe" and drift.severity == "warning" and not numbers.trained:
             return fact  # what only training shows was not seen
-        return fact._replace(drift=drift._replace(severity="information", numbers=numbers))
+        return fact._replace(drift=drift._replace(cls="safe", severity="information", numbers=numbers))
     if not blamed:
         return fact
     if numbers.outcome == "training":
