@@ -147,6 +147,13 @@ def test_there_are_enough() -> None:
     assert len(set(names)) == len(names) > 1000
 
 
+@pytest.mark.parametrize("name", ("safetensors/key-of-100000-dots", "safetensors/key-of-100000-letters"))
+def test_diff_of_an_endless_key(name: str, runner: Runner, tmp_path: Any) -> None:
+    """Whoever keeps every beginning of a key pays for the square of its length."""
+    case = next(case for case in headers.cases() if case.name == name)
+    assert not judged(case, {("diff",)}, runner, f"{tmp_path}/case")
+
+
 #: One of each kind, as a user would run it.
 WHOLE = (
     "bombs/deep-tuple-as-key", "bombs/30-million-dicts", "bombs/keys-of-one-hash", "calls/os.system",
