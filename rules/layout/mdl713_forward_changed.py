@@ -4,7 +4,8 @@
 Reports a forward whose data flow, traced and in normal form, differs from the committed manifest. Renamed variables,
 other spellings of one operation, extracted methods, and what only code that never runs does are not reported. Where the
 source is as before, a value that it takes from elsewhere (a temperature, a flag, a helper) is another one. Where a
-forward could not be traced, its source is compared, and a difference is information.
+forward could not be traced, its source is compared, and a difference is information. So is what differs only where
+the model is given an optional argument (a mask that defaults to `None`): with its default it computes the same.
 
 ## Why it bites
 No key is missing and no shape differs: an old checkpoint loads, strictly, and the model computes something else.
@@ -25,7 +26,8 @@ Make the new way an argument whose default is what old checkpoints were trained 
 ```
 
 ## When to ignore
-Where it is wanted: `modelint lock NAME`. `silent = "information"` in `[tool.modelint]` makes it information.
+Where it is wanted: `modelint lock NAME`. Where `inputs` are declared the two versions are run, and one that computes
+the same is information. `silent = "information"` in `[tool.modelint]` makes all of it information.
 
 ## Evidence
 - Of 33 silent drifts that a trace saw in 118 real commits: eps moved into a square root, weights that a shadowed loop
@@ -49,7 +51,9 @@ def check(fact: ForwardChanged) -> Iterator[DriftReport]:
         what = f"{listed(drift.names)} ({fact.owner}) is called in another way"
     elif drift.names not in ((), ("",)):
         what += f" ({listed(drift.names)})"
-    yield DriftReport(meaning(drift, what, fact.traced, fact.training_only), way_on(drift, "revert it"), drift.severity)
+    yield DriftReport(
+        meaning(drift, what, fact.traced, fact.training_only, fact.optional), way_on(drift, "revert it"), drift.severity
+    )
 
 
 RULE = LayoutRule(

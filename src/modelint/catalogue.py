@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from modelint.rule import LayoutRule, Rule
+    from modelint.rule import CauseRule, FileRule, LayoutRule, Rule
 
 #: The packages below ``modelint.rules`` that hold rules; ``tool`` has the 9xx codes, which no predicate reports.
 PACKAGES = ("lint", "layout", "checkpoint", "tool")
@@ -21,16 +21,16 @@ PACKAGES = ("lint", "layout", "checkpoint", "tool")
 TableFormat = Literal["text", "json", "markdown"]
 
 _codes: dict[str, str] = {}
-_rules: list[Rule | LayoutRule] = []
+_rules: dict[str, list[Rule | LayoutRule | FileRule | CauseRule]] = {}
 
 
 class UnknownCode(ValueError):
     """A code that is in no catalogue; its text names the nearest one that is."""
 
 
-def _modules() -> Iterator[tuple[str, str]]:
+def _modules(packages: Sequence[str] = PACKAGES) -> Iterator[tuple[str, str]]:
     """(code, full module name) of every rule."""
-    for package in PACKAGES:
+    for package in packages:
         for folder in import_module(f"modelint.rules.{package}").__path__:
             # Not pkgutil: it imports inspect, which costs more than all of this.
             for file in os.listdir(folder):
@@ -47,12 +47,19 @@ def codes() -> dict[str, str]:
     return _codes
 
 
-def rules() -> list[Rule | LayoutRule]:
-    """Every rule, the 9xx codes of the tool among them (they ask for no facts), sorted by code."""
-    if not _rules:
-        found: list[Rule | LayoutRule] = [import_module(module).RULE for _, module in _modules()]
-        _rules.extend(sorted(found, key=lambda rule: rule.code))
-    return _rules
+def rules(package: str | None = None) -> list[Rule | LayoutRule | FileRule | CauseRule]:
+    """Every rule, the 9xx codes of the tool among them (they ask for no facts), or those of one package; by code."""
+    packages = PACKAGES if package is None else (package,)
+    for each in packages:
+        if each not in _rules:
+            _rules[each] = [import_module(module).RULE for _, module in _modules((each,))]
+    return sorted((rule for each in packages for rule in _rules[each]), key=lambda rule: rule.code)
+
+
+def rule(code: str) -> Rule | LayoutRule | FileRule | CauseRule | None:
+    """The rule of one code; imports no other."""
+    module = next((module for found, module in _modules() if found == code), None)
+    return None if module is None else import_module(module).RULE
 
 
 def resolve(text: str) -> str:

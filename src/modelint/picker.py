@@ -52,7 +52,8 @@ class Picker:
     def _is_selected(self, code: str, found: Config) -> bool:
         from modelint import catalogue
 
-        status: Status = next((rule.status for rule in catalogue.rules() if rule.code == code), "on")
+        rule = catalogue.rule(code)
+        status: Status = "on" if rule is None else rule.status
         layers = [
             selection.Layer(found.select, found.extend_select, found.ignore),
             self._given,

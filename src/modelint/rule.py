@@ -63,3 +63,34 @@ class LayoutRule(NamedTuple):
     check: Callable[[Any], Iterator[DriftReport]]
     severity: Severity = "error"
     status: Status = "on"
+
+
+class FileReport(NamedTuple):
+    """What a predicate says of one fact about a checkpoint file: what is so, and what to do, in one line."""
+
+    message: str
+
+
+class FileRule(NamedTuple):
+    """One rule over checkpoint files. ``check`` is called with each fact whose type is in ``facts``."""
+
+    code: str
+    name: str
+    summary: str
+    facts: tuple[type, ...]
+    check: Callable[[Any], Iterator[FileReport]]
+    severity: Severity = "error"
+    status: Status = "on"
+
+
+class CauseRule(NamedTuple):
+    """One reason why a file does not fit a model. ``check`` is called with the situation; it yields candidates."""
+
+    code: str
+    name: str
+    summary: str
+    #: Causes of an earlier stage are looked for first: what all keys have in common before what a few tell.
+    stage: int
+    check: Callable[[Any], Iterator[Any]]
+    severity: Severity = "information"
+    status: Status = "on"

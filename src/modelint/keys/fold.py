@@ -6,16 +6,31 @@ and the counts add up. Only canonical integers count as numbers (``01`` is a nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 #: Longer keys are no names of modules; each stands for itself.
 MAX_COMPONENTS = 64
 _MAX_DIGITS = 9
 
+#: So many pieces of letters and digits a name may have, to be looked into.
+MAX_PIECES = 8
+
 #: The numbers or the names that stand at one place of a key.
 _Choice = tuple[int, ...] | tuple[str, ...]
+
+#: What stands at a place: a number or a name between dots, or the first or a later piece of a name with digits in it.
+_Piece = Literal["number", "name", "first-number", "first-name", "on-number", "on-name"]
+_Pattern = tuple[_Piece, ...]
+_PIECES = re.compile(r"[0-9]+|[^0-9]+")
+_INSIDE: dict[tuple[bool, bool], _Piece] = {
+    (True, False): "first-number",
+    (False, False): "first-name",
+    (True, True): "on-number",
+    (False, True): "on-name",
+}
 
 
 class Fold(NamedTuple):
@@ -23,35 +38,85 @@ class Fold(NamedTuple):
 
     text: str
     keys: tuple[str, ...]
+    #: What stands between the dots of the text, which has dots of its own.
+    parts: tuple[str, ...] = ()
 
 
-def fold(keys: Iterable[str], marks: Mapping[str, Hashable] | None = None) -> list[Fold]:
-    """Fold ``keys`` (each counts once), those of different ``marks`` (a shape, say) apart; by their first key."""
+def fold(
+    keys: Iterable[str], marks: Mapping[str, Hashable] | None = None, *, inside: bool = False, names: bool = True
+) -> list[Fold]:
+    """Fold ``keys`` (each counts once), those of different ``marks`` (a shape, say) apart; by their first key.
+
+    ``inside``: over numbers inside names too (``denselayer{1..32}``). Without ``names``: over numbers alone.
+    """
     order: dict[str, int] = {}
     for key in keys:
         order.setdefault(key, len(order))
-    buckets: dict[tuple[tuple[bool, ...], Hashable], list[tuple[list[_Choice], list[str]]]] = {}
+    buckets: dict[tuple[_Pattern, Hashable], list[tuple[list[_Choice], list[str]]]] = {}
     lines: list[Fold] = []
+    known: dict[str, tuple[list[_Choice], _Pattern]] = {}
     for key in order:
         parts = key.split(".")
         if len(parts) > MAX_COMPONENTS:
-            lines.append(Fold(_escaped(key), (key,)))
+            lines.append(Fold(_escaped(key), (key,), (_escaped(key),)))
             continue
-        choices: list[_Choice] = [(int(part),) if is_number(part) else (part,) for part in parts]
-        kinds = tuple(type(choice[0]) is int for choice in choices)
+        choices, pattern = _taken_apart(parts, inside, known)
         mark = marks.get(key) if marks is not None else None
-        buckets.setdefault((kinds, mark), []).append((choices, [key]))
-    for (kinds, _), boxes in buckets.items():
-        last_first = range(len(kinds) - 1, -1, -1)
-        for place in [at for at in last_first if kinds[at]] + [at for at in last_first if not kinds[at]]:
+        buckets.setdefault((pattern, mark), []).append((choices, [key]))
+    for (pattern, _), boxes in buckets.items():
+        for place in _places(pattern, names):
             if len(boxes) == 1:
                 break
             boxes = _merged(boxes, place)
-        lines += [
-            Fold(".".join(map(_written, choices)), tuple(sorted(found, key=order.__getitem__)))
-            for choices, found in boxes
-        ]
+        for choices, found in boxes:
+            parts = _put_together(choices, pattern)
+            lines.append(Fold(".".join(parts), tuple(sorted(found, key=order.__getitem__)), tuple(parts)))
     return sorted(lines, key=lambda line: order[line.keys[0]])
+
+
+def _taken_apart(
+    parts: Sequence[str], inside: bool, known: dict[str, tuple[list[_Choice], _Pattern]]
+) -> tuple[list[_Choice], _Pattern]:
+    """The choices of a key, one of each, and what stands where; ``known`` keeps what a part is."""
+    choices: list[_Choice] = []
+    pattern: _Pattern = ()
+    for part in parts:
+        if (taken := known.get(part)) is None:
+            taken = known[part] = _of_part(part, inside)
+        choices += taken[0]
+        pattern += taken[1]
+    return choices, pattern
+
+
+def _of_part(part: str, inside: bool) -> tuple[list[_Choice], _Pattern]:
+    if is_number(part):
+        return [(int(part),)], ("number",)
+    pieces = _PIECES.findall(part) if inside else ()
+    if not 1 < len(pieces) <= MAX_PIECES:
+        return [(part,)], ("name",)
+    numbers = [is_number(piece) for piece in pieces]
+    choices: list[_Choice] = [
+        (int(piece),) if number else (piece,) for piece, number in zip(pieces, numbers, strict=True)
+    ]
+    return choices, tuple(_INSIDE[number, at > 0] for at, number in enumerate(numbers))
+
+
+def _put_together(choices: Sequence[_Choice], pattern: _Pattern) -> list[str]:
+    parts: list[str] = []
+    for choice, piece in zip(choices, pattern, strict=True):
+        if piece in ("on-number", "on-name"):
+            parts[-1] += _written(choice)
+        else:
+            parts.append(_written(choice))
+    return parts
+
+
+def _places(pattern: _Pattern, names: bool) -> list[int]:
+    """In which order places are folded: numbers, those inside names, names; of each the last first."""
+    groups: tuple[tuple[_Piece, ...], ...] = (("number",), ("first-number", "on-number"))
+    if names:
+        groups += (("name", "first-name", "on-name"),)
+    return [at for group in groups for at in range(len(pattern) - 1, -1, -1) if pattern[at] in group]
 
 
 def folded(keys: Iterable[str]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ _FIRM = ("MDL714",)
 
 
 def _rules(fact: type) -> Iterator[LayoutRule]:
-    return (rule for rule in catalogue.rules() if isinstance(rule, LayoutRule) and fact in rule.facts)
+    return (rule for rule in catalogue.rules("layout") if isinstance(rule, LayoutRule) and fact in rule.facts)
 
 
 def _related(

@@ -24,7 +24,8 @@ class Definition(NamedTuple):
     #: Scalar attributes of a torch.nn module; empty for classes of the user.
     attributes: Mapping[str, Attribute]
     label: Label
-    #: Of the data flow in evaluation, children and tensors being slots in the order of ``names``; None: not traced.
+    #: Of the data flow in evaluation, children and tensors being slots in the order of ``names``, and apart from it of
+    #: what the model's optional arguments add; None: not traced.
     trace: str | None
     #: Of what training adds (dropout); None: nothing.
     train: str | None

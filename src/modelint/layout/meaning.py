@@ -7,15 +7,16 @@ caller calls is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from modelint.layout.layout import Definition, Layout
 
 What = Literal["type", "attribute", "forward", "order"]
 
-#: Digits of a trace that say how the module is called; the rest is what it computes.
-TAG = 8
+#: Digits of a trace: how the module is called, and what it computes then. Where optional arguments of the model do
+#: more, there follow how many names were used so far (four digits), and the same again.
+TAG, TRACE, COUNT = 8, 24, 4
 #: A training trace that failed: no difference can be told.
 UNKNOWN = "0" * 16
 #: Attributes that the shapes of keys tell, and those of no consequence for what is computed.
@@ -38,6 +39,8 @@ class Part(NamedTuple):
     training_only: bool
     #: Both sides traced it; False: only the source text differs.
     traced: bool
+    #: Only where the model is given optional arguments; with them at their defaults it computes the same.
+    optional: bool = False
 
 
 class Meaning(NamedTuple):
@@ -58,6 +61,29 @@ class _Own(NamedTuple):
     pairs: tuple[tuple[str, str], ...]
     #: The slots stand for other children.
     moved: bool
+    #: It differs only where optional arguments of the model are given.
+    optional: bool = False
+
+
+class _Trace(NamedTuple):
+    """A trace, taken apart."""
+
+    tag: str
+    computed: str
+    names: tuple[str, ...]
+    #: With the optional arguments, "" and none where they change nothing.
+    tag_of_more: str
+    more: str
+    names_of_more: tuple[str, ...]
+
+
+def _trace(definition: Definition) -> _Trace | None:
+    text, names = definition.trace, definition.names
+    if text is None:
+        return None
+    count = int(text[TRACE : TRACE + COUNT] or "ffff", 16)
+    more = text[TRACE + COUNT :]
+    return _Trace(text[:TAG], text[TAG:TRACE], names[:count], more[:TAG], more[TAG:], names[count:])
 
 
 def compare(old: Layout, new: Layout, renames: Mapping[str, str] | None = None) -> Meaning:
@@ -66,7 +92,8 @@ def compare(old: Layout, new: Layout, renames: Mapping[str, str] | None = None) 
         return Meaning(True, False, False, ())
     parts = tuple(sorted(_Comparison(old, new, renames or {}).parts(), key=lambda part: (-_depth(part), part.path)))
     evaluated = [part for part in parts if not part.training_only]
-    return Meaning(not parts, bool(parts) and not evaluated, any(part.traced for part in evaluated or parts), parts)
+    traced = any(part.traced and not part.optional for part in evaluated or parts)
+    return Meaning(not parts, bool(parts) and not evaluated, traced, parts)
 
 
 def _depth(part: Part) -> int:
@@ -98,7 +125,7 @@ class _Comparison:
                 continue
             own = self.own(old_path, path, one, other)
             children = [(_join(old_path, before), _join(path, after)) for before, after in own.pairs]
-            if own.differs or own.training_only:
+            if own.differs or own.training_only or own.optional:
                 yield from self.reasons(old_path, path, one, other, own)
             elif self.shuffled(children):
                 yield Part(path, old_path, "order", None, None, None, False, True)
@@ -118,22 +145,40 @@ class _Comparison:
         return self.moved.get(full, _join(path, name))
 
     def own(self, old_path: str, path: str, one: Definition, other: Definition) -> _Own:
-        expected = [self.expected(old_path, path, name) for name in one.names]
-        actual = [_join(path, name) for name in other.names]
+        before, after = _trace(one), _trace(other)
+        if before is None or after is None or one.label != other.label or before.tag != after.tag:
+            expected, actual = self.slots(old_path, path, one.names, other.names)
+            differs = one.source is not None and other.source is not None and one.source != other.source
+            return _Own(differs, False, False, _by_name(one, other, expected, actual), False)
+        moved = len({*self.slots(old_path, path, before.names, after.names)}) > 1
+        expected, actual = self.slots(old_path, path, one.names, other.names)
+        if before.computed != after.computed or moved:
+            same = before.computed == after.computed
+            return _Own(True, False, True, _by_name(one, other, expected, actual), same)
+        train = (one.train or before.computed), (other.train or after.computed)
+        busy = UNKNOWN not in train and train[0] != train[1]
+        differs = optional = False
+        if before.tag_of_more == after.tag_of_more:
+            optional = before.more != after.more or expected != actual
+            # Weights that only optional arguments lead to are there to be used.
+            differs = optional and bool(before.names_of_more and after.names_of_more)
+        elif before.more and after.more:
+            optional = one.source != other.source
+        pairs = dict(zip(before.names, after.names, strict=True))
+        pairs.update(_by_name(one, other, expected, actual) if optional else zip(one.names, other.names, strict=False))
+        return _Own(differs, busy, True, tuple(pairs.items()), False, optional and not differs)
+
+    def slots(
+        self, old_path: str, path: str, before: Sequence[str], after: Sequence[str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the slots of both sides stand for, the old ones by the names that the new side should have."""
+        expected = [self.expected(old_path, path, name) for name in before]
+        actual = [_join(path, name) for name in after]
         if len(expected) == len(actual):
-            olds = [_join(old_path, name) for name in one.names]
+            olds = [_join(old_path, name) for name in before]
             alike = zip(olds, expected, actual, strict=True)
             expected = [after if self.unkept(old, name, after) else name for old, name, after in alike]
-        traces = one.trace is not None and other.trace is not None and one.label == other.label
-        if traces and (one.trace or "")[:TAG] == (other.trace or "")[:TAG]:
-            moved = expected != actual
-            if one.trace == other.trace and not moved:
-                train = (one.train or one.trace or "")[-16:], (other.train or other.trace or "")[-16:]
-                busy = UNKNOWN not in train and train[0] != train[1]
-                return _Own(False, busy, True, tuple(zip(one.names, other.names, strict=True)), False)
-            return _Own(True, False, True, self.by_name(one, other, expected, actual), one.trace == other.trace)
-        differs = one.source is not None and other.source is not None and one.source != other.source
-        return _Own(differs, False, False, self.by_name(one, other, expected, actual), False)
+        return tuple(expected), tuple(actual)
 
     def unkept(self, old: str, expected: str, actual: str) -> bool:
         """Whether both are one buffer that no file holds, whatever its name."""
@@ -144,12 +189,6 @@ class _Comparison:
         if one is None or other is None:
             return False
         return (one.value is not None and one.value == other.value) or (one.made is not None and one.made == other.made)
-
-    def by_name(
-        self, one: Definition, other: Definition, expected: list[str], actual: list[str]
-    ) -> tuple[tuple[str, str], ...]:
-        names = dict(zip(actual, other.names, strict=True))
-        return tuple((name, names[full]) for name, full in zip(one.names, expected, strict=True) if full in names)
 
     def shuffled(self, children: list[tuple[str, str]]) -> bool:
         """Whether modules at index keys are those of the old side in another order."""
@@ -167,6 +206,10 @@ class _Comparison:
         return f"{definition.label} {definition.trace or definition.source} {definition.train} {definition.names}"
 
     def reasons(self, old_path: str, path: str, one: Definition, other: Definition, own: _Own) -> Iterator[Part]:
+        if own.optional:
+            yield Part(path, old_path, "forward", None, None, None, False, True, True)
+            if not own.training_only:
+                return
         busy = own.training_only
         if one.attributes or other.attributes or one.cls.startswith("torch.") or other.cls.startswith("torch."):
             part = self.attributes(old_path, path, one, other, busy)
@@ -211,6 +254,13 @@ class _Comparison:
                 part = self.attributes(before[name], after[name], one, other, busy)
                 if part is not None:
                     yield part
+
+
+def _by_name(
+    one: Definition, other: Definition, expected: Sequence[str], actual: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    names = dict(zip(actual, other.names, strict=True))
+    return tuple((name, names[full]) for name, full in zip(one.names, expected, strict=True) if full in names)
 
 
 def _stateless(layout: Layout) -> dict[str, list[str]]:

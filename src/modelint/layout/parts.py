@@ -38,18 +38,20 @@ def of_meaning(model: str, old: Layout, layout: Layout, meaning: Meaning) -> Ite
 def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tuple[MeaningFact, str]:
     """Of what weighs most: a difference in evaluation before one in training, one that was traced before others."""
     serious = [part for part in parts if not part.training_only] or parts
-    serious = [part for part in serious if part.traced] or serious
+    serious = [part for part in serious if part.traced and not part.optional] or serious
     alike: dict[tuple[str, str | None, str | None, str | None], list[Part]] = {}
     for part in serious:
         alike.setdefault((_kind(layout, part), part.attribute, part.old, part.new), []).append(part)
     first, *rest = sorted(alike.items(), key=lambda each: _KINDS.index(each[0][0]))
     kind, attribute, old, new = first[0]
     part = first[1][0]
-    severity: Severity = "warning" if part.training_only else "error" if part.traced else "information"
+    severity: Severity = (
+        "warning" if part.training_only else "error" if part.traced and not part.optional else "information"
+    )
     paths = [each.path for each in first[1]]
     drift = Drifted(
         model,
-        "safe" if part.training_only else "silent",
+        "safe" if part.training_only or part.optional else "silent",
         severity,
         at,
         names=folded(paths),
@@ -68,7 +70,9 @@ def _fact(model: str, layout: Layout, at: Symbol, parts: Sequence[Part]) -> tupl
         return facts.HyperParameterChanged(drift, cls, attribute, part.traced, part.training_only), words
     own = not (owners.class_at(layout, part.path) or "").startswith("torch.")
     reordered, same_source = part.what == "order", part.what == "attribute"
-    return facts.ForwardChanged(drift, cls, reordered, own, same_source, part.traced, part.training_only), words
+    return facts.ForwardChanged(
+        drift, cls, reordered, own, same_source, part.traced, part.training_only, part.optional
+    ), words
 
 
 def _of_container(old: Layout, new: Layout, part: Part) -> Part:

@@ -75,17 +75,17 @@ def render(outcome: Outcome, format: str, stream: IO[str], *, color: bool = Fals
         text = markdown.text(outcome)
     else:
         raise ValueError(f"no such format: {format}")
-    _write(stream, text)
+    write(stream, text)
 
 
 def render_statistics(outcome: Outcome, format: str, stream: IO[str]) -> None:
     """Write how often each code was found, the most frequent first: as JSON for the format json, else as text."""
     from modelint.report import statistics
 
-    _write(stream, statistics.text(outcome, as_json=format == "json"))
+    write(stream, statistics.text(outcome, as_json=format == "json"))
 
 
-def _write(stream: IO[str], text: str) -> None:
+def write(stream: IO[str], text: str) -> None:
     """Write ``text`` to a stream of any encoding: a terminal that lacks a character must not end the run."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

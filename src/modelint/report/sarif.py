@@ -49,7 +49,7 @@ def text(outcome: Outcome) -> str:
 
 def _rule(code: str, name: str) -> dict[str, Any]:
     """Identity, default level and page of a rule. A code without a page (of a later engine) is named and no more."""
-    rule = next((rule for rule in catalogue.rules() if rule.code == code), None)
+    rule = catalogue.rule(code)
     if rule is None:
         return {"id": code, "name": name}
     page = catalogue.page(code)

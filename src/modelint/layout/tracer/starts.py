@@ -6,8 +6,8 @@ import linecache
 import re
 from typing import Any
 
+from .frames import user_frame
 from .graph import Node
-from .patches import user_frame
 from .scopes import OutOfTime, Path, Scope
 from .structure import bound, signature
 from .values import TensorValue, Untraceable
@@ -18,6 +18,8 @@ MOST_ATTEMPTS = 10
 def alone(tracer: Any, module: Any) -> None:
     """A module that nothing calls, or whose caller could not be traced, called as its signature suggests."""
     known = tracer.signatures.of(module)
+    # What an unknown caller gives is unknown; that of the model itself may leave out what is optional.
+    optional_calls = tracer.extras if module is tracer.model else tracer.calls
     forward = module.forward
     described = signature(forward)
     parameters = list(described.parameters.values()) if described is not None else []
@@ -29,7 +31,7 @@ def alone(tracer: Any, module: Any) -> None:
     optional = [each.name for each in (*positional[required:], *keywords) if each.default is None]
     given = [each.name for each in keywords if each.default is each.empty]
     for _ in range(MOST_ATTEMPTS):
-        error = attempt(tracer, module, required, given)
+        error = attempt(tracer, module, required, given, tracer.calls)
         if error is None:
             break
         # What it asks for: named in the message, or in the line that failed for want of it.
@@ -47,12 +49,13 @@ def alone(tracer: Any, module: Any) -> None:
         tracer.failed.add(known)
         return
     more = [name for name in optional if name not in given and _may_be_tensor(name)][:8]
-    if more and tracer.ticks < 40_000 and attempt(tracer, module, required, [*given, *more]) is not None:
-        for name in more[:4]:
-            attempt(tracer, module, required, [*given, name])
+    if more and tracer.ticks < 40_000:
+        error = attempt(tracer, module, required, [*given, *more], optional_calls)
+        for name in more[:4] if error is not None else ():
+            attempt(tracer, module, required, [*given, name], optional_calls)
 
 
-def attempt(tracer: Any, module: Any, count: int, names: list[str]) -> BaseException | None:
+def attempt(tracer: Any, module: Any, count: int, names: list[str], into: Any) -> BaseException | None:
     """Traces the call with the first ``count`` arguments, and those named; None: that went well."""
     outer = Path(Scope(tracer, module), ())
     args = tuple(TensorValue(Node("argument", (index,)), outer) for index in range(count))
@@ -60,7 +63,8 @@ def attempt(tracer: Any, module: Any, count: int, names: list[str]) -> BaseExcep
     key, traced = tracer.trace(module, args, kwargs, bound(module.forward, args, kwargs))
     if traced.node is None:
         return traced.error or Untraceable()
-    tracer.count(key)
+    into.roots.append(key)
+    tracer.count(key, into)
     return None
 
 

@@ -21,4 +21,4 @@ def model():
 
 
 def inputs():
-    return (torch.randn(2, 8), torch.ones(2, 16))
+    return (torch.randn(2, 8),)
