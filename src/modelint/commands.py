@@ -161,6 +161,10 @@ def _on_record(locked: Locked, options: Options) -> Iterator[str]:
     would = "would be " if options.dry else ""
     for name in options.retire:
         yield f"  release {name} {would or 'is '}retired: {shown(options.reason or '')}"
+    for path in locked.files:
+        folder, file = os.path.split(path)
+        if os.path.basename(folder) == "losses":
+            yield f"  what of release {shown(file.removesuffix('.json'))} does not arrive {would or 'is '}accepted"
     if options.release is not None:
         kept = next(each for each in locked.files if os.path.basename(each) == f"{options.release}.json")
         yield f"  {would}kept as release {options.release} in {shown(os.path.relpath(kept))}"
