@@ -138,12 +138,10 @@ def cache(packages: list[Package], runs: int) -> str:
     return table(("Package", "Cold", "Warm", "Ratio", "Cache MB"), rows)
 
 
-def only_layout(python: str, runs: int, zoo: int, output: str) -> None:
+def only(title: str, section: Callable[[], str], output: str) -> None:
     """Renews one section of the results."""
-    from benchmarks.layout import sections
-
     try:
-        body = sections(python, runs, zoo)
+        body = section()
     except Failed as error:
         sys.exit(f"benchmarks: {error}")
     print(body)
@@ -151,9 +149,20 @@ def only_layout(python: str, runs: int, zoo: int, output: str) -> None:
     if os.path.exists(output):
         with open(output, encoding="utf-8") as file:
             before = file.read()
-    text = replaced(before, "Tracked models", f"{body}\n\nThe minimum of the runs; wall time.")
     with open(output, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(replaced(before, title, body))
+
+
+def layout(python: str, runs: int, zoo: int) -> str:
+    from benchmarks.layout import sections
+
+    return f"{sections(python, runs, zoo)}\n\nThe minimum of the runs; wall time."
+
+
+def checkpoint(python: str, runs: int) -> str:
+    from benchmarks.checkpoint import section
+
+    return f"{section(python, runs)}\n\nThe minimum of the runs; memory, the maximum."
 
 
 def main() -> None:
@@ -165,12 +174,18 @@ def main() -> None:
     parser.add_argument(
         "--layout", metavar="PYTHON", help="only tracked models, in this interpreter with torch, timm and transformers"
     )
+    parser.add_argument(
+        "--checkpoint", metavar="PYTHON", help="only checkpoint files, beside what this interpreter with torch reads"
+    )
     parser.add_argument("--zoo", type=int, default=40, help="how many models of each package --layout records")
     parser.add_argument("--output", default=os.path.join(HERE, "RESULTS.md"), metavar="FILE")
     options = parser.parse_args()
     compile_modelint()
     if options.layout:
-        only_layout(options.layout, options.runs, options.zoo, options.output)
+        only("Tracked models", lambda: layout(options.layout, options.runs, options.zoo), options.output)
+        return
+    if options.checkpoint:
+        only("Checkpoint files", lambda: checkpoint(options.checkpoint, options.runs), options.output)
         return
     packages = [package(folder) for folder in options.packages]
     sections: dict[str, Callable[[], str]] = {"Start-up": lambda: startup(4 * options.runs)}
@@ -193,7 +208,7 @@ def main() -> None:
             sys.exit(f"benchmarks: {error}")
     print(text)
     if packages:
-        # What --layout measured is kept.
+        # What --layout and --checkpoint measured is kept.
         if os.path.exists(options.output):
             with open(options.output, encoding="utf-8") as file:
                 _, found, kept = file.read().partition("\n## Tracked models\n")

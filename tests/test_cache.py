@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from modelint import cache as module
 from modelint.cache import Cache, engine_version, folder
 from modelint.lint.read import digest
+from modelint.lint.trail import Trail
 
 
 @pytest.fixture
@@ -32,9 +34,23 @@ def root(tmp_path: Path) -> Path:
 
 
 def put(root: Path, payload: object = None, version: str = "1") -> None:
+    """``a.py`` was looked up in ``b.py``, and that in vain in ``d.py``."""
     cache = Cache.open(str(root), version)
-    depends = {str(root / "b.py"): digest((root / "b.py").read_bytes()), str(root / "d.py"): None}
-    cache.put(str(root / "a.py"), (root / "a.py").read_bytes(), depends, payload or {"found": [1, "x"]})
+    a, b, d = (str(root / name) for name in ("a.py", "b.py", "d.py"))
+    cache.note({a: trail(a, links=[b]), b: trail(b, missing=[d])})
+    cache.put(a, Path(a).read_bytes(), payload or {"found": [1, "x"]})
+    cache.save()
+
+
+def trail(path: str, *, links: Iterable[str] = (), missing: Iterable[str] = ()) -> Trail:
+    return Trail(digest(Path(path).read_bytes()), frozenset(links), frozenset(missing))
+
+
+def put_alone(root: Path, name: str, payload: object) -> None:
+    cache = Cache.open(str(root), "1")
+    path = str(root / name)
+    cache.note({path: trail(path)})
+    cache.put(path, Path(path).read_bytes(), payload)
     cache.save()
 
 
@@ -50,12 +66,18 @@ def test_what_was_put_is_found_by_the_next_run(place: Path, root: Path) -> None:
     assert not list(root.rglob("*cache*"))
 
 
-def test_it_is_found_in_the_same_run(place: Path, root: Path) -> None:
+def test_a_file_that_changed_during_the_run_is_not_kept(place: Path, root: Path) -> None:
     cache = Cache.open(str(root), "1")
-    cache.put(str(root / "a.py"), b"x", {}, [1])
-    assert cache.get(str(root / "a.py"), b"x") == [1]
-    assert cache.get(str(root / "a.py"), b"y") is None
-    assert cache.get(str(root / "b.py"), b"x") is None
+    a, b = str(root / "a.py"), str(root / "b.py")
+    cache.note({a: trail(a, links=[b]), b: trail(b)})
+    cache.put(a, b"other", 1)
+    cache.save()
+    assert not place.exists()
+    (root / "b.py").write_text("# other")
+    cache.note({b: trail(b)})  # of another worker
+    cache.put(a, Path(a).read_bytes(), 1)
+    cache.save()
+    assert got(root) is None
 
 
 @pytest.mark.parametrize("change", ["own content", "dependency", "dependency gone", "missing appears", "version"])
@@ -92,11 +114,10 @@ def test_projects_do_not_share(place: Path, root: Path, tmp_path: Path) -> None:
 def test_entries_of_vanished_files_are_dropped(place: Path, root: Path) -> None:
     put(root)
     (root / "a.py").unlink()
-    cache = Cache.open(str(root), "1")
-    cache.put(str(root / "pkg/c.py"), b"c", {}, [])
-    cache.save()
-    entries = json.loads(next(place.iterdir()).read_bytes())["entries"]
-    assert list(entries) == [os.path.join("pkg", "c.py")]
+    put_alone(root, "pkg/c.py", [])
+    whole = json.loads(next(place.iterdir()).read_bytes())
+    assert list(whole["entries"]) == [os.path.join("pkg", "c.py")]
+    assert len(whole["paths"]) == len(whole["trails"]) == 1
 
 
 def test_caches_of_forgotten_projects_are_removed(place: Path, root: Path) -> None:
@@ -126,16 +147,29 @@ def test_caches_of_forgotten_projects_are_removed(place: Path, root: Path) -> No
         b'ENTRIES:{"a.py": null}',
         b'ENTRIES:{"a.py": []}',
         b'ENTRIES:{"a.py": {"hash": "HASH"}}',
-        b'ENTRIES:{"a.py": {"hash": "HASH", "depends": 3, "payload": 1}}',
-        b'ENTRIES:{"a.py": {"hash": "HASH", "depends": {"x\\u0000": 3}, "payload": 1}}',
+        b'ENTRIES:{"a.py": {"payload": 1}}',
+        b"TRAILS:7",
+        b'TRAILS:[[0, "HASH", [1], []]]',
+        b'TRAILS:[[0, "HASH", [0], [0]]]',
+        b'TRAILS:[[0, "HASH", 3, []]]',
+        b'TRAILS:[["a.py", "HASH", [], []]]',
     ],
 )
 def test_a_damaged_cache_is_no_cache(place: Path, root: Path, damage: bytes) -> None:
     put(root)
     file = next(place.iterdir())
-    if damage.startswith(b"ENTRIES:"):
-        entries = damage.removeprefix(b"ENTRIES:").replace(b"HASH", digest((root / "a.py").read_bytes()).encode())
-        damage = b'{"format": 1, "version": "1", "root": %s, "entries": %s}' % (json.dumps(str(root)).encode(), entries)
+    found = digest((root / "a.py").read_bytes()).encode()
+    parts = {b"ENTRIES": b'{"a.py": {"hash": "HASH", "payload": 1}}', b"TRAILS": b'[[0, "HASH", [], []]]'}
+    name, _, given = damage.partition(b":")
+    if name in parts:
+        whole = json.loads(file.read_bytes())
+        head = {each: whole[each] for each in ("format", "version", "root")}
+        parts[name] = given
+        damage = b'%b, "paths": ["a.py"], "entries": %b, "trails": %b}' % (
+            json.dumps(head).encode()[:-1],
+            *parts.values(),
+        )
+        damage = damage.replace(b"HASH", found)
     file.write_bytes(damage)
     assert got(root) is None
     put(root)
@@ -162,11 +196,9 @@ def test_a_cache_too_large_keeps_what_this_run_used(place: Path, root: Path, mon
     put(root, "x" * 3000)
     monkeypatch.setattr(module, "_MAX_BYTES", 4000)
     assert got(root) is not None
-    cache = Cache.open(str(root), "1")
-    cache.put(str(root / "b.py"), b"", {}, "y" * 3000)
-    cache.save()
+    put_alone(root, "b.py", "y" * 3000)
     assert got(root) is None
-    assert Cache.open(str(root), "1").get(str(root / "b.py"), b"") == "y" * 3000
+    assert Cache.open(str(root), "1").get(str(root / "b.py"), b"# b.py\n") == "y" * 3000
     put(root, "z" * 5000)
     assert got(root) is None
 
@@ -193,7 +225,8 @@ def test_odd_names(place: Path, root: Path) -> None:
     path = str(root / "\udcff -'\n.py")
     Path(path).write_bytes(b"x")
     cache = Cache.open(str(root), "1")
-    cache.put(path, b"x", {"/elsewhere/\udcfe.py": None}, 1)
+    cache.note({path: trail(path, missing=["/elsewhere/\udcfe.py"])})
+    cache.put(path, b"x", 1)
     cache.save()
     assert Cache.open(str(root), "1").get(path, b"x") == 1
 

@@ -2,7 +2,8 @@
 
 ## What it does
 Reports files that an index (`model.safetensors.index.json`, `pytorch_model.bin.index.json`) or the metadata of a
-distributed checkpoint names, and that are not there. Their keys are shown, with what the index says of them.
+distributed checkpoint names, or that the ranks of a DeepSpeed run should have left, and that are not there. Their
+keys are shown, with what the index says of them.
 
 ## Why it bites
 The download or the copy was not finished. The load stops, or, in loaders that go through the files that are there,
@@ -34,7 +35,11 @@ from modelint.rule import FileReport, FileRule
 
 def check(fact: MissingShards) -> Iterator[FileReport]:
     verb = "is" if len(fact.shards) == 1 else "are"
-    lost = f"{many(len(fact.keys), 'key')} without data ({keys(fact.keys)})" if fact.keys else "of no key"
+    lost = (
+        f"{many(len(fact.keys), 'key')} without data ({keys(fact.keys)})"
+        if fact.keys
+        else "the weights cannot be put together"
+    )
     files = many(len(fact.shards), "file")
     yield FileReport(f"{files} {verb} not there ({listed(fact.shards)}): {lost}; get {_it(fact)} anew")
 

@@ -1,7 +1,8 @@
 """# wrong-shard (MDL813)
 
 ## What it does
-Reports keys that stand in another file than the index says, or in a file of which the index says nothing of them.
+Reports keys that stand in another file than the index says, or of which the index says nothing; and shards that it
+does not name.
 
 ## Why it bites
 Index and shards are of two saves: a model was saved into the folder of a larger one, or files were mixed. A loader
@@ -28,12 +29,15 @@ Where an index leaves out keys on purpose (a tied head that the shard holds all 
 
 from collections.abc import Iterator
 
-from modelint.checkpoint.facts import WrongShard
-from modelint.checkpoint.words import cut
+from modelint.checkpoint.facts import UnnamedShard, WrongShard
+from modelint.checkpoint.words import cut, listed
 from modelint.rule import FileReport, FileRule
 
 
-def check(fact: WrongShard) -> Iterator[FileReport]:
+def check(fact: WrongShard | UnnamedShard) -> Iterator[FileReport]:
+    if isinstance(fact, UnnamedShard):
+        yield FileReport(f"the index does not name {listed(fact.shards)} beside it: are the files of two saves?")
+        return
     moved = [place for place in fact.places if place[2] is not None]
     unnamed = [place for place in fact.places if place[2] is None]
     for places, says in ((moved, "and the index says {}"), (unnamed, "and the index does not name it")):
@@ -47,6 +51,6 @@ RULE = FileRule(
     code="MDL813",
     name="wrong-shard",
     summary="a key stands in another file than the index says",
-    facts=(WrongShard,),
+    facts=(WrongShard, UnnamedShard),
     check=check,
 )

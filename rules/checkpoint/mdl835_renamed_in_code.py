@@ -32,15 +32,20 @@ Where two parts of one shape were exchanged: names and shapes cannot tell, so co
 
 from collections.abc import Iterator
 
-from modelint.keys.cause import Cause
+from modelint.keys.cause import SHARE, Cause
 from modelint.keys.diff import diff
-from modelint.keys.patterns import form_of
-from modelint.keys.rename import detect
+from modelint.keys.likeness import Names, template
+from modelint.keys.patterns import form_of, is_one_word
+from modelint.keys.rename import Renames, detect
 from modelint.keys.situation import Situation
 from modelint.keys.steps import Rename
 from modelint.keys.table import KeyTable
-from modelint.keys.words import counted, some
+from modelint.keys.tables import COUNTER, is_computed_buffer
+from modelint.keys.words import changes, counted
 from modelint.rule import CauseRule
+
+#: Of the names that differ on either side, so many must have a new one, and not only be undecided.
+LEAST = 0.4
 
 
 def check(at: Situation) -> Iterator[Cause]:
@@ -48,19 +53,37 @@ def check(at: Situation) -> Iterator[Cause]:
         return
     old, new = KeyTable(at.old), KeyTable(at.new)
     found = detect(old, new, diff(old, new))
-    if not found.renames:
-        return
-    settled = len(found.renames)
-    undecided = sum(len(each.old) for each in found.ambiguous)
-    if 2 * (settled + undecided) < min(len(at.unexpected), len(at.missing)):
-        return  # a few names of another model
-    yield Cause(
-        f"{counted(found.renames)} {'have' if settled > 1 else 'has'} another name in the model: "
-        f"{some(found.renames)} -> {some(found.renames.values())}",
-        "keep the old names, or rename the keys of old files in a load hook",
-        (Rename(found.renames, form_of(found.renames, list(at.cells))),),
-        ambiguous=found.ambiguous,
-    )
+    renames, ambiguous = found.renames, found.ambiguous
+    if not _is_whole(found, at):
+        # Names of another model; unless nearly all else is as it was, and one word is another one.
+        renames = {key: name for key, name in renames.items() if is_one_word(key, name)}
+        ambiguous = ()
+        if not at.is_alike or 2 * len(renames) < min(len(at.unexpected), len(at.missing)):
+            return
+    if renames:
+        yield Cause(
+            f"{counted(renames)} {'have' if len(renames) > 1 else 'has'} another name in the model: {changes(renames)}",
+            "keep the old names, or rename the keys of old files in a load hook",
+            (Rename(renames, form_of(renames, list(at.cells))),),
+            ambiguous=ambiguous,
+        )
+
+
+def _is_whole(found: Renames, at: Situation) -> bool:
+    """Whether all that differs is accounted for. Layers count once: twelve alike say no more than one does."""
+    for specs, renamed, undecided in (
+        (at.unexpected, {*found.renames}, {key for each in found.ambiguous for key in each.old}),
+        (at.missing, {*found.renames.values()}, {key for each in found.ambiguous for key in each.new}),
+    ):
+        names: dict[Names, list[str]] = {}
+        for key, spec in specs.items():
+            if not key.endswith(COUNTER) and not is_computed_buffer(key, spec.shape):
+                names.setdefault(template(key)[0], []).append(key)
+        new = sum(sum(key in renamed for key in keys) / len(keys) for keys in names.values())
+        open_ = sum(sum(key in undecided for key in keys) / len(keys) for keys in names.values())
+        if new < LEAST * len(names) or new + open_ < SHARE * len(names):
+            return False
+    return True
 
 
 RULE = CauseRule(

@@ -4,8 +4,8 @@
 Says that the file holds more than a state dict, and where the state dict is: `checkpoint["state_dict"]`.
 
 ## Why it bites
-`model.load_state_dict(torch.load(path))` is given the whole: `epoch`, `optimizer` and `state_dict` are unexpected, every
-key of the model is missing; with `strict=False` nothing is loaded and nothing is said.
+`model.load_state_dict(torch.load(path))` is given the whole: `epoch`, `optimizer` and `state_dict` are unexpected,
+every key of the model is missing; with `strict=False` nothing is loaded and nothing is said.
 
 ## Example
 ```python

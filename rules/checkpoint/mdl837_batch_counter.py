@@ -10,7 +10,8 @@ A strict load stops, though no weight is missing: the counter only matters for a
 ## Example
 ```python
 file = {"bn.weight": (8,), "bn.bias": (8,), "bn.running_mean": (8,), "bn.running_var": (8,)}
-model = {"bn.weight": (8,), "bn.bias": (8,), "bn.running_mean": (8,), "bn.running_var": (8,), "bn.num_batches_tracked": ()}
+model = {"bn.weight": (8,), "bn.bias": (8,), "bn.running_mean": (8,), "bn.running_var": (8,),
+         "bn.num_batches_tracked": ()}
 ```
 
 ## Use instead
@@ -22,7 +23,7 @@ model.load_state_dict(state)
 ```
 
 ## When to ignore
-Where the file is loaded by a library that fills the counters in, as torch's own BatchNorm does for files of old versions.
+Where the file is loaded by a library that fills the counters in, as torch's own BatchNorm does for old files.
 
 ## Evidence
 - github.com/pytorch/pytorch/issues/8430, github.com/mattpoggi/guided-stereo/issues/2.

@@ -43,7 +43,7 @@ def check(at: Situation) -> Iterator[Cause]:
     extra = tuple(
         key for key, spec in at.unexpected.items() if key in at.around.unsaved or is_computed_buffer(key, spec.shape)
     )
-    if extra and at.agreed:
+    if extra and at.is_alike:
         yield Cause(
             f"the file holds {counted(extra, 'buffer')} that the model computes by itself: {some(extra)}; another "
             "version of the library saved them",
@@ -55,7 +55,7 @@ def check(at: Situation) -> Iterator[Cause]:
         for key, spec in at.missing.items()
         if key in at.around.constants or (spec.kind != "parameter" and is_computed_buffer(key, spec.shape))
     )
-    if lacking and at.agreed:
+    if lacking and at.is_alike:
         yield Cause(
             f"the file lacks {counted(lacking, 'buffer')} that the model computes by itself: {some(lacking)}; the "
             "version of the library that made it did not save them",

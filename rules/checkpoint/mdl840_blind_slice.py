@@ -11,7 +11,8 @@ one: the weights of all but the last of them are gone.
 ## Example
 ```python
 file = {"s.0.weight": (8, 3, 3, 3), "s.0.bias": (8,), "ier.weight": (10, 8), "ier.bias": (10,)}
-model = {"features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "classifier.weight": (10, 8), "classifier.bias": (10,)}
+model = {"features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "classifier.weight": (10, 8),
+         "classifier.bias": (10,)}
 ```
 
 ## Use instead
@@ -27,6 +28,7 @@ Never. Where keys became one, only the original file has the other weights.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from modelint.keys.cause import SHARE, Cause
 from modelint.keys.forms import ByModel
@@ -38,6 +40,13 @@ from modelint.rule import CauseRule
 LONGEST = 48
 
 
+class _Cut(NamedTuple):
+    length: int
+
+    def of(self, key: str) -> str:
+        return key[self.length :]
+
+
 def check(at: Situation) -> Iterator[Cause]:
     if 2 * at.agreed > len(at.cells) or not at.unexpected:
         return
@@ -46,8 +55,8 @@ def check(at: Situation) -> Iterator[Cause]:
         for key in at.new:
             names.setdefault(key[length:], []).append(key)
         cut = {key: names[key] for key in at.cells if key in names}
-        middle = sum(length and each[0][length - 1] not in "." for each in cut.values())
-        if len(cut) < SHARE * len(at.cells) or 2 * middle < len(cut):
+        middle = any(each[0][length - 1 : length] not in ("", ".") for each in cut.values())
+        if len(cut) < SHARE * len(at.cells) or not middle or len({each[0][:length] for each in cut.values()}) < 2:
             continue
         mapping = {}
         for key, wholes in cut.items():
@@ -57,14 +66,18 @@ def check(at: Situation) -> Iterator[Cause]:
                 mapping[key] = fitting[-1]
         if len(mapping) < SHARE * len(at.cells):
             continue
-        lost = len([key for key in at.new if key not in mapping.values()])
-        gone = f"; {counted(lost)} of the model became the name of another one, and their weights are lost" if lost else ""
-        form = ByModel.over(at.new, lambda key, length=length: key[length:], f"key[{length}:]")
+        found = set(mapping.values())
+        lost = tuple(key for key in at.new if key not in found)
+        gone = (
+            f"; {counted(lost)} of the model became the name of another one, and their weights are lost" if lost else ""
+        )
+        form = ByModel.over(at.new, _Cut(length).of, f"key[{length}:]")
         yield Cause(
             f"the keys of the file lack their first {length} characters, names are cut in two: a slice key[{length}:] "
             f"took off a prefix that was not there{gone}",
             "use removeprefix, which leaves other keys alone",
             (Rename(mapping, form),),
+            told=lost,
         )
         return
 

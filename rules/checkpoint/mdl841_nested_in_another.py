@@ -34,7 +34,7 @@ from modelint.keys.copies import rivals
 from modelint.keys.forms import Strip
 from modelint.keys.prefixes import pairs
 from modelint.keys.situation import Situation
-from modelint.keys.steps import Rename, Take
+from modelint.keys.steps import Drop, Rename, Take
 from modelint.keys.words import counted, some
 from modelint.rule import CauseRule
 
@@ -46,24 +46,27 @@ def check(at: Situation) -> Iterator[Cause]:
     for pair in found:
         if pair.new or rivals(at, pair, found):
             continue
-        if 2 * pair.agreed <= min(len(at.cells), len(at.new)):
+        if not pair.covers(min(len(at.cells), len(at.new))):
             continue
         inside = [key for key in at.cells if key.startswith(pair.old)]
-        rest = [key for key in at.cells if not key.startswith(pair.old)]
+        rest = [key for key in at.unexpected if not key.startswith(pair.old)]
+        in_place = [key for key in at.cells if at.is_agreed(key) and not key.startswith(pair.old)]
+        mapping = {key: key.removeprefix(pair.old) for key in inside}
+        rename = Rename(mapping, Strip(pair.old))
         if not rest:
-            mapping = {key: key.removeprefix(pair.old) for key in inside}
+            every = "" if in_place else "all "
             yield Cause(
-                f"all {counted(inside)} of the file {'begin' if len(inside) > 1 else 'begins'} with '{pair.old}': saved "
-                "from something that holds the model as a part",
+                f"{every}{counted(inside)} of the file {'begin' if len(inside) > 1 else 'begins'} with '{pair.old}': "
+                "saved from something that holds the model as a part",
                 f"save that part by itself: whole.{pair.old[:-1]}.state_dict()",
-                (Rename(mapping, Strip(pair.old)),),
+                (rename,),
             )
         else:
             yield Cause(
                 f"the model is the part '{pair.old}' of what was saved: {counted(inside)} of {len(at.cells)}; the rest "
                 f"is not of it: {some(rest)}",
                 f"load that part alone, or save it by itself: whole.{pair.old[:-1]}.state_dict()",
-                (Take(pair.old),),
+                (rename, Drop(tuple(rest))) if in_place else (Take(pair.old),),
             )
 
 

@@ -30,11 +30,11 @@ from collections.abc import Iterator
 
 from modelint.keys.cause import Cause
 from modelint.keys.copies import rivals, towers
-from modelint.keys.forms import Add
+from modelint.keys.patterns import form_of
 from modelint.keys.prefixes import pairs
 from modelint.keys.rename import Ambiguous
 from modelint.keys.situation import Situation
-from modelint.keys.steps import Own, Rename
+from modelint.keys.steps import Drop, Own, Rename, Step
 from modelint.keys.words import counted, some
 from modelint.rule import CauseRule
 
@@ -44,7 +44,7 @@ def check(at: Situation) -> Iterator[Cause]:
         return
     found = pairs(at)
     for pair in found:
-        if pair.old or rivals(at, pair, found) or 2 * pair.agreed <= min(len(at.cells), len(at.new)):
+        if pair.old or rivals(at, pair, found) or not pair.covers(min(len(at.cells), len(at.new))):
             continue
         others = towers(pair, found)
         if others:
@@ -61,13 +61,21 @@ def check(at: Situation) -> Iterator[Cause]:
                 ),
             )
             return
-        rest = [key for key in at.new if not key.startswith(pair.new)]
+        parts = {key.split(".")[0] for key in at.cells if pair.new + key in at.new}
+        extra = tuple(key for key in at.unexpected if key.split(".")[0] not in parts)
+        mapping = {key: pair.new + key for key in at.unexpected if key not in extra}
+        there = {*at.cells, *mapping.values()}
+        rest = [key for key in at.new if not key.startswith(pair.new) and key not in there]
         whole = f"; the rest of the model is not in the file, and stays as it was built: {some(rest)}" if rest else ""
-        mapping = {key: pair.new + key for key in at.cells}
+        kept = [key for key in at.cells if key not in extra]
+        steps: list[Step] = [Drop(extra)] if extra else []
+        steps.append(Rename(mapping, form_of(mapping, kept)))
+        steps += [Own(tuple(rest))] if rest else []
+        gone = f"; the model has no place for {some(extra)}" if extra else ""
         yield Cause(
-            f"the file is the part '{pair.new}' of the model, saved by itself: {counted(at.cells)}{whole}",
+            f"the file is the part '{pair.new}' of the model, saved by itself: {counted(mapping)}{whole}{gone}",
             f"load it into that part: model.{pair.new[:-1]}.load_state_dict(...)",
-            (Rename(mapping, Add(pair.new)), Own(tuple(rest))) if rest else (Rename(mapping, Add(pair.new)),),
+            tuple(steps),
         )
 
 

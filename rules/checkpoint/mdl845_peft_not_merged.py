@@ -61,14 +61,14 @@ def check(at: Situation) -> Iterator[Cause]:
         )
     outside = sum(key.startswith(PREFIX) or ".base_layer." in key for key in at.missing)
     if outside and not any(map(is_adapter, at.cells)) and not inside:
-        mapping, form = wrapped(at)
+        mapping, inner = wrapped(at)
         adapters = tuple(key for key in at.missing if is_adapter(plain(key)) or is_adapter(key))
         if mapping:
             yield Cause(
-                "the model is inside PEFT, and the file was saved without: the model's keys have 'base_model.model.' or "
-                "'.base_layer.' in them",
+                "the model is inside PEFT, and the file was saved without: the model's keys have 'base_model.model.' "
+                "or '.base_layer.' in them",
                 "load first, then get_peft_model(model, config)",
-                (Rename(mapping, form), Own(adapters)) if adapters else (Rename(mapping, form),),
+                (Rename(mapping, inner), Own(adapters)) if adapters else (Rename(mapping, inner),),
                 certain=True,
             )
 

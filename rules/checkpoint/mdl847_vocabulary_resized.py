@@ -1,8 +1,8 @@
 """# vocabulary-resized (MDL847)
 
 ## What it does
-Says that embedding and output layer have a few rows more or less, and all else fits: tokens were added, or the table was
-padded.
+Says that embedding and output layer have a few rows more or less, and all else fits: tokens were added, or the table
+was padded.
 
 ## Why it bites
 A load stops on the shapes. Rows that are cut off, or stay as they were initialised, show only when such a token comes.
@@ -46,6 +46,8 @@ def check(at: Situation) -> Iterator[Cause]:
         for key, (old, new) in at.reshaped.items()
         if old and new and old[1:] == new[1:] and not is_position(key)
     }
+    if not at.is_alike:
+        return
     tables = {key for key in rows if is_embedding(key) and len(at.new[key].shape or ()) == 2}
     for one, other in dict.fromkeys(rows[key] for key in rows if key in tables):
         keys = tuple(key for key, sizes in rows.items() if sizes == (one, other))

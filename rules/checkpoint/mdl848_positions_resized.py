@@ -48,7 +48,7 @@ def check(at: Situation) -> Iterator[Cause]:
             steps.append(step)
             keys.append(key)
             sizes.append(_sizes(step, old, new))
-    if not keys:
+    if not keys or not at.is_alike:
         return
     made = [key for key in at.reshaped if key not in keys and is_computed_buffer(key, at.new[key].shape)]
     if made:
@@ -85,14 +85,14 @@ def _sizes(step: Step, old: Shape, new: Shape) -> str:
 
 def _joined(steps: list[Step]) -> Iterator[Step]:
     """Steps of one kind as one."""
-    kinds: dict[object, list[str]] = {}
-    made: dict[object, Step] = {}
-    for step in steps:
-        kind = (type(step), getattr(step, "extra", None))
-        kinds.setdefault(kind, []).extend(step.keys)  # type: ignore[attr-defined]
-        made.setdefault(kind, step)
-    for kind, step in made.items():
-        yield step._replace(keys=tuple(kinds[kind]))  # type: ignore[attr-defined]
+    for extra in EXTRA:
+        keys = [key for step in steps if isinstance(step, Positions) and step.extra == extra for key in step.keys]
+        if keys:
+            yield Positions(tuple(keys), extra)
+    for kind in (Offsets, Rows, Own):
+        keys = [key for step in steps if isinstance(step, kind) for key in step.keys]
+        if keys:
+            yield kind(tuple(keys))
 
 
 def _is_square(number: int) -> bool:

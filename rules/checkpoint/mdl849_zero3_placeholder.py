@@ -44,8 +44,8 @@ def check(at: Situation) -> Iterator[Cause]:
         )
     if news and not olds:
         yield Cause(
-            f"{counted(news)} of the model are empty, of shape [0]: it was built under DeepSpeed ZeRO-3, which keeps the "
-            "weights elsewhere",
+            f"{counted(news)} of the model are empty, of shape [0]: it was built under DeepSpeed ZeRO-3, which keeps "
+            "the weights elsewhere",
             "load inside deepspeed.zero.GatheredParameters, or before deepspeed.initialize",
             ends=True,
         )

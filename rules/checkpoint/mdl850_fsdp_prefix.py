@@ -10,7 +10,8 @@ The model does not know these keys; with `strict=False` they are left out withou
 
 ## Example
 ```python
-file = {"_fsdp_wrapped_module.conv.weight": (8, 3, 3, 3), "_fsdp_wrapped_module.fc._fsdp_wrapped_module.weight": (10, 8)}
+file = {"_fsdp_wrapped_module.conv.weight": (8, 3, 3, 3),
+        "_fsdp_wrapped_module.fc._fsdp_wrapped_module.weight": (10, 8)}
 model = {"conv.weight": (8, 3, 3, 3), "fc.weight": (10, 8)}
 ```
 
@@ -54,8 +55,8 @@ def check(at: Situation) -> Iterator[Cause]:
     wrappers = " and ".join(dict.fromkeys(PARTS[part] for part in parts))
     yield Cause(
         f"{counted(inside)} of the file {'have' if len(inside) > 1 else 'has'} "
-        f"{' and '.join(repr(part + '.') for part in parts)} in {'them' if len(inside) > 1 else 'it'}: saved from inside "
-        f"{wrappers}",
+        f"{' and '.join(repr(part + '.') for part in parts)} in {'them' if len(inside) > 1 else 'it'}: saved from "
+        f"inside {wrappers}",
         "save a full state dict: get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))",
         (Rename({key: form.of(key) for key in inside}, form),),
         certain=True,

@@ -41,8 +41,8 @@ def check(at: Situation) -> Iterator[Cause]:
     flat = [key for key in at.unexpected if key.rpartition(".")[2].startswith(LEAVES)]
     if flat:
         yield Cause(
-            f"{counted(flat, 'flat parameter')} of FullyShardedDataParallel: all weights of a unit in one vector, and no "
-            "record in the file of which is which",
+            f"{counted(flat, 'flat parameter')} of FullyShardedDataParallel: all weights of a unit in one vector, and "
+            "no record in the file of which is which",
             "save a full state dict: get_model_state_dict(model, options=StateDictOptions(full_state_dict=True)); flat "
             "parameters cannot be renamed into place",
             ends=True,

@@ -5,7 +5,7 @@ Says that normalisation layers of the file have the names of TensorFlow (`gamma`
 the model the names of torch (`weight`, `bias`, `running_mean`); or the other way round.
 
 ## Why it bites
-With `strict=False` every norm starts at one and zero, and the model computes something that only looks like the trained.
+With `strict=False` every norm starts at one and zero, and the model computes something else than the trained one.
 
 ## Example
 ```python

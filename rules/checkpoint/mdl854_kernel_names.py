@@ -42,7 +42,13 @@ from modelint.rule import CauseRule
 SLASHES = (("/", "."), (r":0$", ""), (r"(^|\.)([A-Za-z]+)_(\d+)(?=\.|$)", r"\1\2.\3"))
 #: Axes of the model in those of the file, by how many there are.
 ORDERS: dict[int, tuple[tuple[int, ...], ...]] = {2: ((1, 0),), 3: ((2, 1, 0),), 4: ((3, 2, 0, 1), (2, 3, 0, 1))}
-LEAVES = {"kernel": "weight", "depthwise_kernel": "weight", "embedding": "weight", "embeddings": "weight", "scale": "weight"}
+LEAVES = {
+    "kernel": "weight",
+    "depthwise_kernel": "weight",
+    "embedding": "weight",
+    "embeddings": "weight",
+    "scale": "weight",
+}
 KERNELS = ("kernel", "depthwise_kernel")
 
 
@@ -52,8 +58,8 @@ def check(at: Situation) -> Iterator[Cause]:
         numbered = any(part.isdigit() for part in at.new_parts)
         form = Patterns(SLASHES if numbered else SLASHES[:2])
         yield Cause(
-            f"{counted(slashed)} of the file {'are' if len(slashed) > 1 else 'is'} named as in TensorFlow, with slashes: "
-            f"{some(slashed, 1)}",
+            f"{counted(slashed)} of the file {'are' if len(slashed) > 1 else 'is'} named as in TensorFlow, with "
+            f"slashes: {some(slashed, 1)}",
             "convert once, and save the result",
             (Rename({key: form.of(key) for key in at.cells if form.of(key) != key}, form),),
             certain=True,

@@ -53,7 +53,11 @@ def _cause(groups: tuple[Joined, ...], splits: bool, known: bool) -> Cause:
     pieces = [group.module + part for group in groups for part in group.parts]
     wholes = [group.module + group.whole for group in groups]
     olds, news = (wholes, pieces) if splits else (pieces, wholes)
-    kept = "in one tensor in the file, in several in the model" if splits else "in several in the file, in one in the model"
+    kept = (
+        "in one tensor in the file, in several in the model"
+        if splits
+        else "in several in the file, in one in the model"
+    )
     message = f"projections {kept}: {some(olds)} -> {some(news)}"
     step: Step = Split(groups) if splits else Join(groups)
     if known:

@@ -51,7 +51,9 @@ def check(at: Situation) -> Iterator[Cause]:
     squares = [key for key, spec in at.new.items() if _is_square(spec.shape) and at.is_agreed(key) and _is_weight(key)]
     alike = [key for key in squares if _module(key) in names and at.cells[key].plain]
     blocks = {_block(key) for key in turned}
-    others = tuple(key for key in squares if _module(key) not in names and _block(key) in blocks and at.cells[key].plain)
+    others = tuple(
+        key for key in squares if _module(key) not in names and _block(key) in blocks and at.cells[key].plain
+    )
     steps: list[Step] = [Permute((*turned, *alike), TURN)]
     words = f", {counted(alike, 'square one')} of the same names among them" if alike else ""
     ambiguous: tuple[Ambiguous, ...] = ()

@@ -52,7 +52,8 @@ def check(at: Situation) -> Iterator[Cause]:
         names = average_of(at, average)
         if names and not any(key in at.cells for key in names.values()):
             yield Cause(
-                f"the file holds a moving average: {counted(names)} begin with '{average.prefix}' and have lost their dots",
+                f"the file holds a moving average: {counted(names)} begin with '{average.prefix}' and have lost their "
+                "dots",
                 "save the averaged model by itself",
                 (renamed_average(at, average, names),),
             )

@@ -36,7 +36,7 @@ Where it is wanted, and no untied checkpoint is in use: `modelint lock NAME`.
 from collections.abc import Iterator
 
 from modelint.layout.facts import TieChanged
-from modelint.layout.words import way_on
+from modelint.layout.words import effect, way_on
 from modelint.rule import DriftReport, LayoutRule
 
 
@@ -45,11 +45,15 @@ def check(fact: TieChanged) -> Iterator[DriftReport]:
     keys = " and ".join(drift.keys[:3]) + (" and others" if drift.total > 3 else "")
     if fact.tied:
         what = "an old checkpoint loads, one of its tensors overwrites the other, and it computes something else"
+        if drift.numbers is not None:
+            what = effect(drift)
         yield DriftReport(
             f"{drift.model}: {keys} are one tensor now: {what}", way_on(drift, "untie them"), drift.severity
         )
         return
     what = "an old checkpoint loads and computes the same; from now on they train apart"
+    if drift.numbers is not None:
+        what = effect(drift)
     help = way_on(drift, "tie them again")
     yield DriftReport(f"{drift.model}: {keys} are no longer one tensor: {what}", help, drift.severity)
 

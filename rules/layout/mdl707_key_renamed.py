@@ -3,7 +3,8 @@
 ## What it does
 Reports keys of the committed manifest that seem to have another name now: an attribute was renamed, a prefix came or
 went, a part of the model moved. It replaces MDL701 and MDL702 for the pair. The pair is *proposed* from names and
-shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed.
+shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed. Where
+`inputs` are declared the pair is tried: it is *proved* if old weights under the new names compute what they did.
 
 ## Why it bites
 A checkpoint made before the change has the old names: `load_state_dict` stops, with as many missing keys as unexpected
@@ -40,7 +41,7 @@ Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments 
 
 from collections.abc import Iterator
 
-from modelint.layout.facts import KeyRenamed
+from modelint.layout.facts import Drifted, KeyRenamed
 from modelint.layout.words import also, many, says, shortened, way_on
 from modelint.rule import DriftReport, LayoutRule
 
@@ -49,13 +50,24 @@ def check(fact: KeyRenamed) -> Iterator[DriftReport]:
     drift = fact.drift
     what = f"{shortened(drift.old)} is now {shortened(drift.new)}"
     help = way_on(fact.drift, "revert the name", "rename the keys of old files in a load hook")
-    if fact.certainty == "proposed" and not drift.hooks:
+    if fact.certainty == "proposed" and not drift.hooks and drift.numbers is None:
         help += " (the pair is proposed from names and shapes: check it)"
     message = says(drift, what)
     if drift.cls == "breaking" and drift.error is None:
         told = f"{many(len(fact.renames), 'missing key')}, as many unexpected"
-        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){also(drift)}"
+        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){_proof(drift)}{also(drift)}"
     yield DriftReport(message, help, drift.severity)
+
+
+def _proof(drift: Drifted) -> str:
+    """What numbers say of the pairs."""
+    if drift.numbers is None:
+        return ""
+    if drift.numbers.outcome == "different":
+        return f"; under the new names it computes something else: {drift.numbers.words}"
+    if drift.numbers.outcome == "training":
+        return f"; proved: under the new names it evaluates to the same (training does not: {drift.numbers.words})"
+    return "; proved: under the new names it computes the same on the declared inputs"
 
 
 RULE = LayoutRule(

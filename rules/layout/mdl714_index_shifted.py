@@ -35,16 +35,15 @@ Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments 
 from collections.abc import Iterator
 
 from modelint.layout.facts import IndexShifted
-from modelint.layout.words import also, listed, way_on
+from modelint.layout.words import also, effect, listed, way_on
 from modelint.rule import DriftReport, LayoutRule
 
 
 def check(fact: IndexShifted) -> Iterator[DriftReport]:
     drift = fact.drift
     where = listed(drift.names) if drift.names != ("",) else "the model"
-    message = (
-        f"{drift.model}: other modules stand at the numbers of {where}: an old checkpoint loads into the wrong ones"
-    )
+    does = "an old checkpoint loads into the wrong ones" if drift.numbers is None else effect(drift)
+    message = f"{drift.model}: other modules stand at the numbers of {where}: {does}"
     help = way_on(drift, "keep the order", "move the keys of old files in a load hook")
     yield DriftReport(message + also(drift), help, drift.severity)
 

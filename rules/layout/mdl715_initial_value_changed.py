@@ -40,7 +40,7 @@ from modelint.rule import DriftReport, LayoutRule
 
 def check(fact: InitialValueChanged) -> Iterator[DriftReport]:
     drift = fact.drift
-    does = "an old checkpoint loads and restores its own" if fact.persistent else effect(drift)
+    does = "an old checkpoint loads and restores its own" if fact.persistent and not drift.numbers else effect(drift)
     verb = "has another value" if drift.total == 1 else "have other values"
     help = f"`modelint lock {drift.model}` records it" if fact.persistent else way_on(drift, "revert it")
     yield DriftReport(

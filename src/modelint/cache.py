@@ -1,9 +1,9 @@
 """What the engine found in a file, kept until that file, or a file it was looked up in, has other content.
 
 One JSON file per project, in the user's cache folder, never in the work tree. An entry is found by the file's path
-under the project's root and counts only if the content has the same hash, each project file that was consulted has
-the same hash, and each path that was probed in vain is still missing. A cache that is damaged, from another version or
-cannot be written is no cache: it costs time, never a finding.
+under the project's root and counts only if the content has the same hash, each project file that it reaches (`trail`)
+has the same hash, and each path that was probed in vain is still missing. A cache that is damaged, from another
+version or cannot be written is no cache: it costs time, never a finding.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import Any
 
 from modelint import atomic
 from modelint.lint.read import digest, read_bytes
+from modelint.lint.trail import Trail, Trails
 
 #: Of the shape of the cache file itself.
-_FORMAT = 2
+_FORMAT = 3
 #: A larger cache file would cost more than it saves.
 _MAX_BYTES = 64_000_000
-#: Pairs of a file and one that it depends on, in all: where files hang together by the thousand, some are not kept.
-_MOST_PAIRS = 3_000_000
 #: Caches of projects that nobody has checked for so long (seconds) are removed.
 _MAX_AGE = 90 * 24 * 3600
 
@@ -69,13 +68,11 @@ class Cache:
         self._version = version
         self._path = path
         self._entries: dict[str, Any] = {}
-        #: What entries depend on, by number: many depend on the same files.
-        self._table: list[list[str | None]] = []
-        self._numbers: dict[tuple[str, str | None], int] = {}
-        self._pairs = 0
-        self._changed = False
+        self._trails = Trails(self._hash)
+        #: What this run consulted.
+        self._fresh: dict[str, Trail] = {}
+        self._put: set[str] = set()
         self._used: set[str] = set()
-        self._held: dict[int, bool] = {}
         #: Hashes of consulted files in this run, so that each is read once.
         self._hashes: dict[str, str | None] = {}
 
@@ -86,42 +83,54 @@ class Cache:
         base = folder()
         name = hashlib.blake2b(os.fsencode(root), digest_size=10).hexdigest()
         cache = cls(root, version or engine_version(), base and os.path.join(base, "lint", f"{name}.json"))
-        cache._entries = cache._load()
+        cache._load()
         return cache
 
     def get(self, path: str, data: bytes) -> Payload | None:
-        """What was put for this file with this content, if nothing that it depends on has changed."""
-        key = self._key(path)
-        entry = self._entries.get(key)
+        """What was put for this file with this content by an earlier run, if nothing that it reaches has changed."""
+        key, now = self._key(path), digest(data)
+        self._hashes[path] = now
         try:
-            if entry is None or entry["hash"] != digest(data):
-                return None
-            if not all(map(self._holds, entry["depends"])):
+            entry = self._entries.get(key)
+            if entry is None or entry["hash"] != now or not self._trails.holds(path):
                 return None
             self._used.add(key)
             return entry["payload"]
         except (LookupError, TypeError, AttributeError, ValueError):  # not an entry of ours
             return None
 
-    def put(self, path: str, data: bytes, dependencies: Mapping[str, str | None], payload: Payload) -> None:
-        """``dependencies``: the project files consulted, each with its `digest`, or None where it was missing."""
-        depends = {self._key(each): found for each, found in dependencies.items()}
-        if depends.pop(self._key(path), digest(data)) != digest(data):
+    def note(self, consulted: Mapping[str, Trail]) -> None:
+        """What the run consulted, file by file; it may be told of a file more than once."""
+        for path, trail in consulted.items():
+            old = self._fresh.get(path)
+            if old is not None:
+                same = old.digest == trail.digest  # it changed during the run where not: then it never holds
+                links, missing = old.links | trail.links, old.missing | trail.missing
+                trail = Trail(trail.digest if same else "", links, missing)
+            self._fresh[path] = trail
+
+    def put(self, path: str, data: bytes, payload: Payload) -> None:
+        """To be kept for later runs; what it was worked out from must have been noted by the time it is saved."""
+        trail = self._fresh.get(path)
+        now = digest(data)
+        if trail is None or trail.digest != now:
             return  # it changed while it was analysed
-        self._pairs += len(depends)
-        if self._pairs > _MOST_PAIRS:
-            return
-        numbers = [self._number(pair) for pair in depends.items()]
-        self._entries[self._key(path)] = {"hash": digest(data), "depends": numbers, "payload": payload}
-        self._used.add(self._key(path))
-        self._changed = True
+        key = self._key(path)
+        self._entries[key] = {"hash": now, "payload": payload}
+        self._put.add(key)
+        self._used.add(key)
 
     def save(self) -> None:
         """Write what was put, atomically. Of two runs at once the last one wins; neither sees half a file."""
-        if not self._changed or self._path is None:
+        if not self._put or self._path is None:
             return
-        kept = {key: entry for key, entry in self._entries.items() if os.path.exists(self._absolute(key))}
         try:
+            spoiled = {self._key(path) for path in self._trails.learn(self._fresh)} - self._put
+            kept = {
+                key: entry
+                for key, entry in self._entries.items()
+                if key not in spoiled and os.path.exists(self._absolute(key))
+            }
             text = self._text(kept)
             if len(text) > _MAX_BYTES:
                 text = self._text({key: entry for key, entry in kept.items() if key in self._used})
@@ -131,47 +140,46 @@ class Cache:
             if not os.path.exists(self._path):
                 _remove_old(os.path.dirname(self._path))
             atomic.write(self._path, text.encode())
-            self._changed = False
-        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            self._put.clear()
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return  # no room, no right to write: no cache
 
     def _text(self, entries: dict[str, Any]) -> str:
-        """With the part of the table that these entries need."""
-        used = sorted({number for entry in entries.values() for number in entry["depends"]})
-        needed = {number: place for place, number in enumerate(used)}
-        table = [self._table[number] for number in needed]
-        kept = {key: {**e, "depends": [needed[number] for number in e["depends"]]} for key, e in entries.items()}
+        """With the trails that these entries need; a path is written once, and else stands for its number."""
+        numbers: dict[str, int] = {}
+        trails = [
+            [
+                numbers.setdefault(path, len(numbers)),
+                trail.digest,
+                [numbers.setdefault(each, len(numbers)) for each in sorted(trail.links)],
+                [numbers.setdefault(each, len(numbers)) for each in sorted(trail.missing)],
+            ]
+            for path, trail in self._trails.reached({self._absolute(key) for key in entries}).items()
+        ]
         head = {"format": _FORMAT, "version": self._version, "root": self.root}
-        return json.dumps({**head, "table": table, "entries": kept}, separators=(",", ":"))
+        paths = [self._key(path) for path in numbers]
+        return json.dumps({**head, "paths": paths, "trails": trails, "entries": entries}, separators=(",", ":"))
 
-    def _load(self) -> dict[str, Any]:
+    def _load(self) -> None:
         if self._path is None:
-            return {}
+            return
         try:
             with open(self._path, "rb") as file:
                 data = file.read(_MAX_BYTES + 1)
             whole = json.loads(data) if len(data) <= _MAX_BYTES else {}
-            same = (whole["format"], whole["version"], whole["root"]) == (_FORMAT, self._version, self.root)
-            entries, table = (whole["entries"], whole["table"]) if same else ({}, [])
-            self._numbers = {(key, found): number for number, (key, found) in enumerate(table)}
-            self._pairs = sum(len(entry["depends"]) for entry in entries.values())
-            self._table = table
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
-            return {}
-        return entries
-
-    def _number(self, pair: tuple[str, str | None]) -> int:
-        number = self._numbers.setdefault(pair, len(self._table))
-        if number == len(self._table):
-            self._table.append(list(pair))
-        return number
-
-    def _holds(self, number: int) -> bool:
-        """Is that file still what it was?"""
-        if number not in self._held:
-            key, found = self._table[number]
-            self._held[number] = key is not None and self._hash(self._absolute(key)) == found
-        return self._held[number]
+            if (whole["format"], whole["version"], whole["root"]) != (_FORMAT, self._version, self.root):
+                return
+            paths = [self._absolute(key) for key in whole["paths"]]
+            known = {
+                paths[number]: Trail(
+                    found, frozenset(map(paths.__getitem__, links)), frozenset(map(paths.__getitem__, missing))
+                )
+                for number, found, links, missing in whole["trails"]
+            }
+            self._entries = dict(whole["entries"])
+            self._trails = Trails(self._hash, known)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError):
+            return
 
     def _hash(self, path: str) -> str | None:
         if path not in self._hashes:

@@ -234,7 +234,7 @@ class _Reader:
         fields = inner._fields(table, _MODEL_KEYS)
         if "factory" not in fields:
             raise self._error(name, f'model {name!r} has no factory; write factory = "package.module:callable"')
-        defaults: dict[str, Any] = {"args": (), "kwargs": {}, "inputs": None, "optional": False}
+        defaults: dict[str, Any] = {"args": (), "kwargs": {}, "inputs": None, "probe": None, "optional": False}
         return Declared(name=name, path=self._path, line=self._line(name), **{**defaults, **fields})
 
     def factory(self, key: str, value: Any) -> str:
@@ -301,6 +301,7 @@ _MODEL_KEYS = {
     "args": _Reader.args,
     "kwargs": _Reader.kwargs,
     "inputs": _Reader.inputs,
+    "probe": _Reader.kwargs,
     "optional": _Reader.flag,
 }
 

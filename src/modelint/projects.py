@@ -54,6 +54,15 @@ def declared(projects: list[Project], cwd: str) -> tuple[Declaration, ...]:
         raise ConfigError(str(error)) from None
 
 
+def declares(folder: str, name: str) -> Declaration | None:
+    """The model of that name in the project that stands in ``folder`` (absolute); None: it declares none."""
+    try:
+        found = list(_of(folder, Configs(folder)))
+        return next((each for each in declarations(found, folder) if each.name == name), None)
+    except (ConfigError, DeclarationError):
+        return None
+
+
 def _home(cwd: str, configs: Configs) -> Project:
     """That of the working directory: the nearest one above counts for what stands here, as it does for lint."""
     found = configs.of_folder(cwd)

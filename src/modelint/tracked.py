@@ -60,6 +60,7 @@ def look(paths: Sequence[str] | None, cwd: str, configs: Configs, wanted: Wanted
         jobs=wanted.jobs,
         cache=wanted.cache,
         paths=asked,
+        declares=None if configs.is_given else projects.declares,
         progress=wanted.progress,
     )
     return Looked(check_models(found, declared, options), not declared and not any(each.path for each in found))

@@ -9,9 +9,8 @@ import pickle
 import pickletools
 import random
 import struct
-import subprocess
 import sys
-import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +37,7 @@ def built(value: object) -> object:
     if isinstance(value, SetNode):
         return {built(item) for item in value.items}
     if isinstance(value, Blob):
-        data = value.data[value.start : value.end]
+        data = value.source.read(value.start, value.size)
         return data.decode("utf-8", "surrogatepass") if value.text else data
     if isinstance(value, Call):
         return built_call(value)
@@ -221,55 +220,44 @@ BOMBS = {
     "doubling through the memo": lambda: b"\x80\x02)" + b"q\x00h\x00\x86" * 64 + b".",
     "doubling as key": lambda: b"\x80\x02})" + b"q\x00h\x00\x86" * 64 + b"Ns.",
     "itself": lambda: b"\x80\x02]q\x00h\x00a.",
-    "dicts": lambda: b"\x80\x02" + b"}" * 30_000_000 + b".",
-    "tuples": lambda: b"\x80\x02" + b")" * 30_000_000 + b".",
-    "marks": lambda: b"\x80\x02" + b"(" * 30_000_000 + b".",
-    "constants": lambda: b"\x80\x02" + b"N" * 30_000_000 + b".",
-    "constants in a tuple": lambda: b"\x80\x02(" + b"N" * 30_000_000 + b"t.",
-    "integers": lambda: b"\x80\x02" + b"M\xff\xff" * 15_000_000 + b".",
-    "pushed and popped": lambda: b"\x80\x02" + b"N0" * 15_000_000 + b".",
-    "marks pushed and popped": lambda: b"\x80\x02" + b"(1" * 15_000_000 + b".",
-    "memo": lambda: b"\x80\x02N" + b"".join(b"r" + struct.pack("<I", 7 * i) for i in range(3_000_000)) + b".",
-    "memo of one": lambda: b"\x80\x02N" + b"q\x00" * 15_000_000 + b".",
-    "wide text": lambda: b"\x80\x02" + (b"X\x04\x10\x00\x00" + b"a" * 4096 + "\U0001f600".encode()) * 40_000 + b".",
-    "empty sets": lambda: b"\x80\x04" + b"\x8f" * 30_000_000 + b".",
-    "globals": lambda: b"\x80\x02" + b"".join(b"cm%d\nn\n" % i for i in range(1_000_000)) + b".",
-    "persistent": lambda: b"\x80\x02N" + b"Q2" * 15_000_000 + b".",
-    "calls": lambda: b"\x80\x02cos\nsystem\n" + b")R" * 15_000_000 + b".",
+    "dicts": lambda: b"\x80\x02" + b"}" * 1_500_000 + b".",
+    "tuples": lambda: b"\x80\x02" + b")" * 1_500_000 + b".",
+    "marks": lambda: b"\x80\x02" + b"(" * 1_500_000 + b".",
+    "constants": lambda: b"\x80\x02" + b"N" * 1_500_000 + b".",
+    "constants in a tuple": lambda: b"\x80\x02(" + b"N" * 1_500_000 + b"t.",
+    "integers": lambda: b"\x80\x02" + b"M\xff\xff" * 750_000 + b".",
+    "pushed and popped": lambda: b"\x80\x02" + b"N0" * 750_000 + b".",
+    "marks pushed and popped": lambda: b"\x80\x02" + b"(1" * 750_000 + b".",
+    "memo": lambda: b"\x80\x02N" + b"".join(b"r" + struct.pack("<I", 7 * i) for i in range(150_000)) + b".",
+    "memo of one": lambda: b"\x80\x02N" + b"q\x00" * 750_000 + b".",
+    "wide text": lambda: b"\x80\x02" + (b"X\x04\x10\x00\x00" + b"a" * 4096 + "\U0001f600".encode()) * 5_000 + b".",
+    "empty sets": lambda: b"\x80\x04" + b"\x8f" * 1_500_000 + b".",
+    "globals": lambda: b"\x80\x02" + b"".join(b"cm%d\nn\n" % i for i in range(50_000)) + b".",
+    "persistent": lambda: b"\x80\x02N" + b"Q2" * 750_000 + b".",
+    "calls": lambda: b"\x80\x02cos\nsystem\n" + b")R" * 750_000 + b".",
 }
 
-CHILD = """
-import sys, time
-from modelint.checkpoint import pickle_machine
-from modelint.checkpoint.contents import Refused
-from modelint.checkpoint.limits import Budget
-data = open(sys.argv[1], "rb").read()
-start = time.process_time()
-try:
-    value = pickle_machine.run(data, budget=Budget()).value
-    print("read", type(value).__name__, end=" ")
-    del value
-except Refused as refused:
-    print("refused", "-".join(str(refused).split()), end=" ")
-# Of this process: what getrusage tells begins with the size of the parent.
-peak = [int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")][0]
-print(time.process_time() - start, peak - len(data) // 1024)
-"""
+#: A twentieth of what a file may have, for bombs of that size.
+SMALL = {"ops": limits.OPS // 20, "containers": limits.CONTAINERS // 20, "memory": limits.MEMORY // 20}
+GROWING = {name for name in BOMBS if name.startswith(("deep", "doubling", "itself"))}
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of its memory from /proc")
-@pytest.mark.parametrize("name", BOMBS)
-def test_bombs(name: str, tmp_path) -> None:
-    path = tmp_path / "bomb.pkl"
+@pytest.mark.parametrize("name", sorted(GROWING))
+def test_nesting_and_sharing_cost_nothing(name: str) -> None:
+    assert run(BOMBS[name]()) is not None
+
+
+@pytest.mark.parametrize("name", sorted(set(BOMBS) - GROWING))
+def test_bombs_are_refused_before_they_weigh(name: str) -> None:
     data = BOMBS[name]()
-    path.write_bytes(data)
-    done = subprocess.run([sys.executable, "-c", CHILD, path], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    verdict, _, seconds, kilobytes = done.stdout.split()
-    assert float(seconds) < 5
-    # The 30 MB that were read stand beside it.
-    assert int(kilobytes) < 370_000
-    assert verdict == ("read" if len(data) < 3_000_000 else "refused")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="no checkpoint is built like that"):
+            run(data, **SMALL)
+        # The estimate that is budgeted is at least what is really kept; lists that grow are copied now and then.
+        assert tracemalloc.get_traced_memory()[1] < 1.6 * SMALL["memory"] + 2 * pickle_machine.PIECE
+    finally:
+        tracemalloc.stop()
 
 
 MALFORMED = {
@@ -341,14 +329,6 @@ def test_damage_is_refused_or_read(protocol: int) -> None:
                 run(bytes(turned))
             except Refused as refused:
                 assert "\n" not in str(refused)
-
-
-def test_speed() -> None:
-    one = b"X\x0a\x00\x00\x00" + b"a" * 10 + b"ctorch\nx\n(K\x01K\x02\x86K\x03\x87tR"
-    data = b"\x80\x02(" + one * 20_000 + b"d."
-    start = time.process_time()
-    run(data)
-    assert time.process_time() - start < 1.5
 
 
 def test_nodes() -> None:

@@ -37,10 +37,11 @@ class Root(NamedTuple):
 
     def table(self) -> KeyTable:
         """The keys in the order of the file. Tied are those of one storage, offset, shape and stride."""
-        groups: dict[tuple[object, ...], list[str]] = {}
+        # By text: of numbers that a file chooses, tuples without end have one hash.
+        groups: dict[str, list[str]] = {}
         for key, stored in self.tensors.items():
             if stored.storage is not None and stored.spec.shape is not None and 0 not in stored.spec.shape:
-                place = (stored.storage, stored.offset, stored.spec.shape, stored.stride)
+                place = f"{stored.offset} {stored.spec.shape} {stored.stride} {stored.storage}"
                 groups.setdefault(place, []).append(key)
         ties = tuple(tuple(group) for group in groups.values() if len(group) > 1)
         return KeyTable({key: stored.spec for key, stored in self.tensors.items()}, ties, self.extra)
@@ -79,3 +80,5 @@ class Contents(NamedTuple):
     facts: tuple[object, ...] = ()
     #: Of the file, or of all of its shards.
     bytes: int = 0
+    #: All names that a load would look up, called or not.
+    globals: tuple[str, ...] = ()

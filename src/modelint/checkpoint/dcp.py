@@ -12,6 +12,7 @@ from modelint.checkpoint import dtypes, pickle_machine, regular
 from modelint.checkpoint.contents import Contents, Refused, Root, Stored
 from modelint.checkpoint.facts import BadShape, InShard, MissingShards, Truncated
 from modelint.checkpoint.limits import NUMBER, PICKLE, Budget
+from modelint.checkpoint.nodes import sizes_of
 from modelint.checkpoint.pickle_values import Call, DictNode, Global, ListNode, TupleNode
 from modelint.checkpoint.safetensors import MAX_DIMENSIONS, MAX_TENSORS
 from modelint.checkpoint.sharded import is_bare
@@ -50,6 +51,7 @@ def read(folder: str) -> Contents:
         calls=outcome.calls,
         facts=(*facts, *gone),
         bytes=size + files,
+        globals=outcome.globals,
     )
 
 
@@ -63,7 +65,7 @@ def _described(described: Mapping[str, object]) -> tuple[dict[str, Stored], dict
         if "size" not in fields:
             extra[key] = "bytes"
             continue
-        shape = _numbers(fields["size"])
+        shape = sizes_of(fields["size"])
         if shape is not None and not all(0 <= each < NUMBER for each in shape):
             bad.append(BadShape(key, shape[:MAX_DIMENSIONS], "no tensor has such a size"))
             shape = None
@@ -140,16 +142,6 @@ def _pairs(node: object) -> dict[str, object] | None:
     if not isinstance(node, DictNode):
         return None
     return {key: value for key, value in node.pairs if isinstance(key, str)}
-
-
-def _numbers(node: object) -> tuple[int, ...] | None:
-    """The sizes of a torch.Size, or None."""
-    if isinstance(node, Call) and isinstance(node.args, TupleNode) and len(node.args.items) == 1:
-        node = node.args.items[0]
-    if not isinstance(node, TupleNode | ListNode) or len(node.items) > MAX_DIMENSIONS:
-        return None
-    sizes = tuple(each for each in node.items if type(each) is int)
-    return sizes if len(sizes) == len(node.items) else None
 
 
 def _dtype(properties: object) -> str:

@@ -24,12 +24,21 @@ LINE = 1 << 20
 #: Byte strings that are longer stay in the file.
 SHORT_BYTES = 4096
 #: All that one file makes us keep, as estimated in bytes.
-MEMORY = 300 << 20
-#: Entries in a zip directory, and tensors in one file.
-ENTRIES = 1_000_000
+MEMORY = 220 << 20
+#: Entries in a zip directory, tensors in one file, and state dicts that are told of.
+ENTRIES = 500_000
+TENSORS = 400_000
+ROOTS = 32
 #: Dimensions of a tensor, and what a size, a stride or an offset can be.
-DIMENSIONS = 1024
+DIMENSIONS = 256
 NUMBER = 1 << 63
+#: Modules in one file, each counted wherever it is used.
+MODULES = 200_000
+#: How far down a state dict is looked for, and how deep the modules of a model and groups of tensors may nest.
+LEVELS = 3
+DEPTH = 200
+#: How much of what is no tensor is told of.
+ENTRIES_TOLD = 1000
 
 
 class Budget:

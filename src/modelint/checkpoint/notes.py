@@ -30,13 +30,24 @@ def notes(contents: Contents) -> tuple[Note, ...]:
 
 
 def _refused(contents: Contents, root: Root) -> Iterator[Note]:
-    names = [name for name in contents.calls if not weights_only_takes(name)]
+    names = [name for name in contents.globals if not weights_only_takes(name)]
     if not names or not contents.format.startswith(("torch", "index")):
         return
     message = f"torch.load(weights_only=True), the default since torch 2.6, will refuse it: {listed(names, _NAMES)}"
     if not any(danger(name) for name in names) and len(names) <= _NAMES:
-        message += f"; where you trust the file: torch.serialization.add_safe_globals([{', '.join(names)}])"
+        allowed = ", ".join(_allowed(name) for name in names)
+        message += f"; where you trust the file: torch.serialization.add_safe_globals([{allowed}])"
     yield Note("weights-only-refuses", message)
+
+
+def _allowed(name: str) -> str:
+    """What add_safe_globals is to be given so that a load finds ``name``."""
+    if name == "numpy.dtype":
+        return "numpy.dtype, *{type(numpy.dtype(code)) for code in '?bhilqBHILQefdU'}"
+    if name.startswith("numpy.core."):
+        # As numpy 1 named it: the object calls itself otherwise in numpy 2.
+        return f"({name.replace('numpy.core.', 'numpy._core.')}, {name!r})"
+    return name.removeprefix("builtins.")
 
 
 def _plain(contents: Contents, root: Root) -> Iterator[Note]:
@@ -56,10 +67,9 @@ def _prefixed(contents: Contents, root: Root) -> Iterator[Note]:
         prefix += found
         wrappers.append(_PREFIXES[found])
     if prefix:
-        yield Note(
-            "wrapper-prefix",
-            f"every key begins with {prefix!r}: saved from inside {' in '.join(wrappers)}; no bare model has that",
-        )
+        inside = ", inside that ".join(wrappers)
+        message = f"every key begins with {prefix!r}: saved from inside {inside}; no bare model has that"
+        yield Note("wrapper-prefix", message)
 
 
 def _share(contents: Contents, root: Root) -> Iterator[Note]:
@@ -125,11 +135,14 @@ def _forms(contents: Contents, root: Root) -> Iterator[Note]:
         if stored.form:
             by_form.setdefault(stored.form, []).append(key)
     for form, names in list(by_form.items())[:_NAMES]:
-        yield Note("special-tensors", f"{many(len(names), 'tensor')} {form}: {keys(names)}")
+        what = f"{many(len(names), 'key')} of numpy arrays"
+        if form != "numpy":
+            what = f"{many(len(names), 'tensor')} {form}"
+        yield Note("special-tensors", f"{what}: {keys(names)}")
 
 
 def _scripted(contents: Contents, root: Root) -> Iterator[Note]:
-    if contents.format == "TorchScript":
+    if contents.format == "TorchScript" and root.tensors:
         yield Note(
             "scripted", "a TorchScript archive keeps non-persistent buffers too: state_dict() may have fewer keys"
         )

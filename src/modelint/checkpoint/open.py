@@ -8,10 +8,21 @@ from __future__ import annotations
 import os
 import stat
 
-from modelint.checkpoint import dcp, folders, regular, safetensors, sharded
+from modelint.checkpoint import (
+    dcp,
+    deepspeed,
+    folders,
+    plain_pickle,
+    regular,
+    safetensors,
+    sharded,
+    torch_legacy,
+    zipped,
+)
 from modelint.checkpoint.contents import Contents, Refused, Root
-from modelint.checkpoint.facts import Called, NoTensors, WrongExtension
+from modelint.checkpoint.facts import Called, Named, NoTensors, WrongExtension
 from modelint.checkpoint.globals import danger
+from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.sniff import HEAD, Format, sniff
 
 #: Extensions that promise a format. Those of torch (.pt, .bin, ...) promise all that torch.load takes.
@@ -48,9 +59,11 @@ def _of_folder(folder: str) -> Contents:
     meant = folders.choose(folder)
     try:
         if meant.kind == "index":
-            return sharded.read(meant.path, _of_shard)
+            return _of_index(meant.path)
         if meant.kind == "distributed":
             return dcp.read(meant.path)
+        if meant.kind == "deepspeed":
+            return deepspeed.read(meant.path)
         return _of_file(meant.path)
     except Refused as refused:
         name = os.path.relpath(meant.path, folder)
@@ -59,16 +72,19 @@ def _of_folder(folder: str) -> Contents:
 
 def _of_file(path: str) -> Contents:
     format = _format(path)
-    if format == "json":
-        return sharded.read(path, _of_shard)
-    return _checked(path, _parsed(path, format))
+    return _of_index(path) if format == "json" else _parsed(path, format, Budget())
 
 
-def _of_shard(path: str) -> Contents:
-    format = _format(path)
-    if format == "json":
-        raise Refused("a JSON file, not a shard")
-    return _checked(path, _parsed(path, format))
+def _of_index(path: str) -> Contents:
+    budget = Budget()  # one for all shards
+
+    def read_shard(shard: str) -> Contents:
+        format = _format(shard)
+        if format == "json":
+            raise Refused("a JSON file, not a shard")
+        return _parsed(shard, format, budget)
+
+    return sharded.read(path, read_shard)
 
 
 def _format(path: str) -> Format:
@@ -76,10 +92,16 @@ def _format(path: str) -> Format:
         return sniff(regular.read(file, 0, HEAD), regular.size(file))
 
 
-def _parsed(path: str, format: Format) -> Contents:
+def _parsed(path: str, format: Format, budget: Budget) -> Contents:
     if format == "safetensors":
-        return safetensors.read(path)
-    raise Refused("a file of torch, which is not read yet")
+        contents = safetensors.read(path)
+    elif format == "zip":
+        contents = zipped.read(path, budget)
+    elif format == "legacy":
+        contents = torch_legacy.read(path, budget)
+    else:
+        contents = plain_pickle.read(path, budget)
+    return _checked(path, contents)
 
 
 def _checked(path: str, contents: Contents) -> Contents:
@@ -95,6 +117,7 @@ def _checked(path: str, contents: Contents) -> Contents:
 def _observed(contents: Contents) -> list[object]:
     """Facts that need no reader to see them."""
     facts: list[object] = [Called(name) for name in contents.calls if danger(name) is not None]
+    facts += (Named(name) for name in contents.globals if name not in contents.calls and danger(name) == "runs")
     if not any(root.tensors for root in contents.roots):
         facts.append(NoTensors(_instead(contents.roots, contents)))
     return facts

@@ -7,7 +7,6 @@ import struct
 from modelint.checkpoint import limits
 from modelint.checkpoint.contents import Refused
 from modelint.checkpoint.pickle_state import State
-from modelint.checkpoint.pickle_values import Persistent
 
 _unsigned_short = struct.Struct("<H").unpack_from
 _integer = struct.Struct("<i").unpack_from
@@ -72,11 +71,10 @@ class Calls(State):
 
     def op_persid(self, at: int) -> int:
         line, at = self.line(at, limits.NAME)
-        self.made(96 + len(line))
-        self.stack.append(Persistent(line.decode()))
+        self.budget.memory -= 64 + len(line)
+        self.stack.append(self.persistent_of(line.decode()))
         return at
 
     def op_binpersid(self, at: int) -> int:
-        self.made(40)
-        self.stack[-1] = Persistent(self.stack[-1])
+        self.stack[-1] = self.persistent_of(self.stack[-1])
         return at

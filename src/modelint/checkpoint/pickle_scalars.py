@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 
 from modelint.checkpoint import limits
-from modelint.checkpoint.contents import Refused
 from modelint.checkpoint.pickle_state import State
 from modelint.checkpoint.pickle_values import Blob, Persistent
 
@@ -44,7 +43,7 @@ class Scalars(State):
         return at
 
     def op_binint(self, at: int) -> int:
-        self.budget.memory -= 32
+        self.budget.memory -= 44
         self.stack.append(_integer(self.data, at)[0])
         return at + 4
 
@@ -53,7 +52,7 @@ class Scalars(State):
         return at + 1
 
     def op_binint2(self, at: int) -> int:
-        self.budget.memory -= 32
+        self.budget.memory -= 44
         self.stack.append(_unsigned_short(self.data, at)[0])
         return at + 2
 
@@ -65,12 +64,11 @@ class Scalars(State):
 
     def _push_integer(self, at: int, size: int) -> int:
         if size > limits.INTEGER:
-            raise Refused(f"malformed pickle: an integer of {size:,} bytes at byte {at}")
-        if at + size > self.end:
-            self.truncated()
-        self.budget.memory -= 32 + size
-        self.stack.append(int.from_bytes(self.data[at : at + size], "little", signed=True))
-        return at + size
+            self.malformed(f"an integer of {size:,} bytes", at)
+        end = self.need(at, size)
+        self.budget.memory -= 44 + size
+        self.stack.append(int.from_bytes(self.data[at:end], "little", signed=True))
+        return end
 
     def op_float(self, at: int) -> int:
         line, at = self.line(at, limits.DIGITS)
@@ -79,7 +77,7 @@ class Scalars(State):
         return at
 
     def op_binfloat(self, at: int) -> int:
-        self.budget.memory -= 32
+        self.budget.memory -= 44
         self.stack.append(_double(self.data, at)[0])
         return at + 8
 
@@ -89,7 +87,7 @@ class Scalars(State):
         line, at = self.line(at, limits.LINE)
         line = line.strip()
         if len(line) < 2 or line[0] != line[-1] or line[:1] not in b"\"'":
-            raise Refused(f"malformed pickle: a string without quotes before byte {at}")
+            self.malformed("a string without quotes", at)
         self.budget.keep(64 + len(line))
         self.stack.append(escape_decode(line[1:-1])[0].decode("latin-1"))
         return at
@@ -103,7 +101,7 @@ class Scalars(State):
     def op_binstring(self, at: int) -> int:
         size = _integer(self.data, at)[0]
         if size < 0:
-            raise Refused(f"malformed pickle: a string of negative length at byte {at}")
+            self.malformed("a string of negative length", at)
         return self._push_latin(at + 4, size)
 
     def op_short_binstring(self, at: int) -> int:
@@ -139,13 +137,9 @@ class Scalars(State):
         return at
 
     def _push_text(self, at: int, size: int) -> int:
-        end = at + size
-        if end > self.end:
-            self.truncated()
         if size > limits.TEXT:
-            self.budget.memory -= 64
-            self.stack.append(Blob(self.data, at, end, text=True))
-            return end
+            return self._push_blob(at, size, text=True)
+        end = self.need(at, size)
         self.budget.memory -= 64 + size
         if size > 255:
             # One character outside the basic plane makes all of them four bytes wide.
@@ -154,15 +148,19 @@ class Scalars(State):
         return end
 
     def _push_bytes(self, at: int, size: int) -> int:
+        if size > limits.SHORT_BYTES:
+            return self._push_blob(at, size)
+        end = self.need(at, size)
+        self.budget.memory -= 48 + size
+        self.stack.append(self.data[at:end])
+        return end
+
+    def _push_blob(self, at: int, size: int, text: bool = False) -> int:
         end = at + size
         if end > self.end:
             self.truncated()
-        self.budget.memory -= 72
-        if size > limits.SHORT_BYTES:
-            self.stack.append(Blob(self.data, at, end))
-        else:
-            self.budget.memory -= size
-            self.stack.append(self.data[at:end])
+        self.budget.memory -= 136
+        self.stack.append(Blob(self.source, self.base + at, self.base + end, text))
         return end
 
     def _push_latin(self, at: int, size: int) -> int:

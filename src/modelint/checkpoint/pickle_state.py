@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from modelint.checkpoint import limits
 from modelint.checkpoint.contents import Refused
 from modelint.checkpoint.limits import Budget
-from modelint.checkpoint.pickle_values import Call, Global, TupleNode
+from modelint.checkpoint.pickle_values import Call, Global, Persistent, TupleNode
+from modelint.checkpoint.source import Source
 
-if TYPE_CHECKING:
-    from modelint.checkpoint.pickle_values import Buffer
+#: How a storage is pickled outside of ``torch.save``: with a whole stream of ``torch.save`` as argument.
+LOADS = "torch.storage._load_from_bytes"
+
+
+class Short(Exception):
+    """An opcode needs so many bytes more than the piece of the file that is looked at; it has done nothing yet."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
 
 
 class State:
     """Of one pickle after another, in one file."""
 
-    def __init__(self, data: Buffer, budget: Budget) -> None:
-        self.data = data
+    def __init__(self, source: Source, budget: Budget) -> None:
+        self.source = source
         self.budget = budget
         #: Names in the order of the file: those that a load would call, and all that it would look up.
         self.calls: dict[str, None] = {}
         self.globals: dict[str, None] = {}
+        #: What stands outside, in the order of the file.
+        self.persistents: list[Persistent] = []
+        #: Calls that load bytes which stand in the pickle itself.
+        self.loads: list[Call] = []
         self._known: dict[tuple[str, str], Global] = {}
-        self.reset(0)
+        #: The piece of the source that is looked at, where it begins there, and where in it the pickle has to end,
+        #: which may lie behind the piece. Opcodes are given places in the piece.
+        self.data = b""
+        self.base = 0
+        self.end = 0
+        self.reset()
 
-    def reset(self, end: int) -> None:
-        """Nothing is left of the last pickle; the next ends before ``end``."""
-        self.end = end
+    def reset(self) -> None:
+        """Nothing is left of the last pickle."""
         self.protocol = 0
         self.stack: list[object] = []
         #: The stacks below each open mark: nothing can reach under its mark.
@@ -40,13 +57,28 @@ class State:
         """Raises Refused: the pickle goes on where the file does not."""
         raise Refused("truncated: it ends in the middle of a pickle; copy or download it again")
 
+    def malformed(self, what: str, at: int) -> NoReturn:
+        """Raises Refused: no pickle has this."""
+        raise Refused(f"malformed pickle: {what}, at byte {self.base + at}")
+
+    def need(self, at: int, size: int) -> int:
+        """Where so many bytes end. Raises Short if they are in the file and not yet in the piece; Refused."""
+        end = at + size
+        if end > self.end:
+            self.truncated()
+        if end > len(self.data):
+            raise Short(size)
+        return end
+
     def line(self, at: int, longest: int) -> tuple[bytes, int]:
         """The rest of the line, and where the next begins."""
         end = self.data.find(b"\n", at, min(at + longest + 1, self.end))
         if end < 0:
+            if at + longest >= len(self.data) and self.end > len(self.data):
+                raise Short(2 * longest)
             if self.end - at <= longest:
                 self.truncated()
-            raise Refused(f"malformed pickle: a line of more than {longest} bytes at byte {at}")
+            self.malformed(f"a line of more than {longest} bytes", at)
         return self.data[at:end], end + 1
 
     def pop_mark(self) -> list[object]:
@@ -66,11 +98,21 @@ class State:
         return TupleNode(items)
 
     def call_of(self, function: object, args: object, kwargs: object = None) -> Call:
-        if isinstance(function, Global):
-            self.calls[function.said] = None
         self.budget.containers -= 1
         self.budget.memory -= 112
-        return Call(function, args, kwargs)
+        call = Call(function, args, kwargs)
+        if name := call.name:
+            self.calls[name] = None
+            if name == LOADS:
+                self.loads.append(call)
+        return call
+
+    def persistent_of(self, id: object) -> Persistent:
+        self.budget.containers -= 1
+        self.budget.memory -= 56
+        persistent = Persistent(id)
+        self.persistents.append(persistent)
+        return persistent
 
     def global_of(self, module: str, name: str) -> Global:
         if len(module) > limits.NAME or len(name) > limits.NAME:

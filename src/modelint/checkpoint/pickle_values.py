@@ -7,13 +7,9 @@ compare, hash or print one. Who walks them keeps count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from mmap import mmap
-
-    #: Positions in a mapped file are those in the file.
-    Buffer: TypeAlias = bytes | mmap
+from modelint.checkpoint.source import Source
 
 
 class TupleNode(tuple[object, ...]):
@@ -60,16 +56,12 @@ class DictNode:
 class Global:
     """What ``module`` holds by ``name``, which may have dots. Python 2 names are as Python 3 would look them up."""
 
-    __slots__ = ("module", "name")
+    __slots__ = ("module", "name", "said")
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
         self.name = name
-
-    @property
-    def said(self) -> str:
-        """Module and name with a dot between."""
-        return f"{self.module}.{self.name}"
+        self.said = f"{module}.{name}"
 
 
 class Call:
@@ -91,26 +83,33 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Of the function, with its module; "" if it is no global."""
-        return self.function.said if isinstance(self.function, Global) else ""
+        """Of the function, with its module; "" if it has none."""
+        named = self.function.named if isinstance(self.function, Persistent) else self.function
+        return named.said if isinstance(named, Global) else ""
 
 
 class Persistent:
-    """What stands outside the pickle, by ``id``: a storage."""
+    """What stands outside the pickle, by ``id``: a storage, or a class whose source is in the file."""
 
     __slots__ = ("id",)
 
     def __init__(self, id: object) -> None:
         self.id = id
 
+    @property
+    def named(self) -> Global | None:
+        """The class that ``("module", class, file, source)`` stands for, as torch wrote classes before version 1.6."""
+        items = self.id if isinstance(self.id, TupleNode) else ()
+        return items[1] if len(items) == 4 and items[0] == "module" and isinstance(items[1], Global) else None
+
 
 class Blob:
-    """Bytes too long to be copied: ``data[start:end]``. ``text`` if they are the UTF-8 of a string."""
+    """Bytes too long to be kept: from ``start`` to ``end`` of ``source``. ``text`` if they are a string in UTF-8."""
 
-    __slots__ = ("data", "end", "start", "text")
+    __slots__ = ("end", "source", "start", "text")
 
-    def __init__(self, data: Buffer, start: int, end: int, text: bool = False) -> None:
-        self.data = data
+    def __init__(self, source: Source, start: int, end: int, text: bool = False) -> None:
+        self.source = source
         self.start = start
         self.end = end
         self.text = text
@@ -127,3 +126,7 @@ class Outcome(NamedTuple):
     end: int
     calls: tuple[str, ...]
     globals: tuple[str, ...]
+    #: What it says stands outside, in the order of the file.
+    persistents: list[Persistent]
+    #: The calls that load bytes which stand in the pickle itself.
+    loads: list[Call]

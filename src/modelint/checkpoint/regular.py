@@ -25,7 +25,11 @@ def opened(path: str) -> BinaryIO:
 
     Raises Refused for what is no plain file, without opening it, and OSError as ``open`` does.
     """
-    check(os.stat(path))
+    status = os.stat(path)
+    check(status)
+    if status.st_size == 0:
+        # As Linux has it of what is no file on a disk: /proc/self/mem.
+        raise Refused("the file is empty (0 bytes): it was not written, or not downloaded, to its end")
     file = os.fdopen(os.open(path, _FLAGS), "rb", buffering=0)
     try:
         check(os.fstat(file.fileno()))

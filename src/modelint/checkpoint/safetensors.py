@@ -7,6 +7,7 @@ the safetensors library lets it pass.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ MAX_HEADER = 100_000_000
 MAX_TENSORS = 400_000
 MAX_DIMENSIONS = 64
 _MAX_KEY = 1 << 20
+_PIECE = 1 << 20
 _MAX_NUMBER = 2**64 - 1
 
 DTYPES = {
@@ -52,7 +54,7 @@ DTYPES = {
 }
 
 _SPACE = rb"[ \t\n\r]*+"
-_STRING = rb'"((?:[^"\\\x00-\x1f]++|\\.)*+)"'
+_STRING = rb'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+)"'
 _NUMBER = rb"(?:0|[1-9][0-9]{0,19}+)"
 _KEY = re.compile(_SPACE + _STRING + _SPACE + b":" + _SPACE)
 _PAIR = re.compile(_SPACE + _STRING + _SPACE + b":" + _SPACE + _STRING + _SPACE)
@@ -98,13 +100,14 @@ def read(path: str) -> Contents:
         facts.append(Truncated(size, found.length + end, cut))
     elif end < data:
         facts.append(TrailingBytes(data - end))
-    known: dict[tuple[str, tuple[int, ...]], Stored] = {}
+    # Not by the shape itself: of numbers that a file chooses, tuples without end have one hash.
+    known: dict[tuple[str, int], Stored] = {}
     tensors: dict[str, Stored] = {}
     misfits: list[BadShape] = []
     for key, entry in found.entries.items():
-        stored = known.get((entry.dtype, entry.shape))
+        stored = known.get((entry.dtype, id(entry.shape)))
         if stored is None:
-            stored = known[entry.dtype, entry.shape] = Stored(_spec(entry))
+            stored = known[entry.dtype, id(entry.shape)] = Stored(_spec(entry))
         tensors[key] = stored
         needs = dtypes.size(*stored.spec[:2])
         if needs is not None and needs != entry.end - entry.begin:
@@ -128,8 +131,19 @@ def header(prefix: bytes, rest: Any, size: int) -> Header:
     data = rest(length)
     if len(data) < length:
         raise Refused("truncated while it was read; is it being written?")
+    _check_text(data)
     entries, metadata = _parse(data)
     return Header(entries, metadata, 8 + length)
+
+
+def _check_text(data: bytes) -> None:
+    """Refuse what is not UTF-8; in pieces, for as text it may take four times as much memory."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for at in range(0, len(data), _PIECE):
+            decoder.decode(data[at : at + _PIECE], final=at + _PIECE >= len(data))
+    except UnicodeDecodeError:
+        raise Refused("damaged safetensors header: it is not UTF-8") from None
 
 
 def _parse(data: bytes) -> tuple[dict[str, Entry], int]:

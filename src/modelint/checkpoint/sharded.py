@@ -6,15 +6,17 @@ index and the shards are compared both ways.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelint.checkpoint import regular
 from modelint.checkpoint.contents import Contents, Refused, Root, Stored
 from modelint.checkpoint.dtypes import UNKNOWN
-from modelint.checkpoint.facts import IndexedKeyAbsent, InShard, MissingShards, WrongShard
+from modelint.checkpoint.facts import IndexedKeyAbsent, InShard, MissingShards, UnnamedShard, WrongShard
 from modelint.checkpoint.safetensors import MAX_TENSORS
 from modelint.keys.table import TensorSpec
 
@@ -22,6 +24,11 @@ from modelint.keys.table import TensorSpec
 MAX_INDEX = 40_000_000
 MAX_SHARDS = 4_000
 _MAX_VALUES = 100_000
+#: Of a folder that is looked through.
+MAX_ENTRIES = 50_000
+
+#: What is before the number of a shard, and behind it.
+_PART = re.compile(r"(.+)-[0-9]{5,6}(-of-[0-9]{5,6}\..+)")
 
 
 def read(path: str, read_file: Callable[[str], Contents]) -> Contents:
@@ -49,12 +56,26 @@ def read(path: str, read_file: Callable[[str], Contents]) -> Contents:
         total += len(_tensors(there[shard]))
         if total > MAX_TENSORS:
             raise Refused(f"its shards hold more than {MAX_TENSORS} tensors; modelint reads no more")
-    return _joined(path, where, there, missing, size)
+    contents = _joined(path, where, there, missing, size)
+    unnamed = _unnamed(folder, shards)
+    return contents._replace(facts=(*contents.facts, UnnamedShard(unnamed))) if unnamed else contents
 
 
 def looks_like_index(name: str) -> bool:
     """By its name: ``model.safetensors.index.json``."""
     return name.endswith(".index.json")
+
+
+def _unnamed(folder: str, shards: list[str]) -> tuple[str, ...]:
+    """Files of the folder that are called like the shards, as parts of the same number, and are none."""
+    kinds = {(found[1], found[2]) for found in map(_PART.fullmatch, shards) if found}
+    if not kinds:
+        return ()
+    with os.scandir(folder or ".") as entries:
+        names = [entry.name for entry in itertools.islice(entries, MAX_ENTRIES)]
+    known = set(shards)
+    found = ((name, _PART.fullmatch(name)) for name in names if name not in known)
+    return tuple(sorted(name for name, part in found if part and (part[1], part[2]) in kinds))
 
 
 def _joined(path: str, where: dict[str, str], there: dict[str, Contents], missing: list[str], size: int) -> Contents:
@@ -98,6 +119,7 @@ def _joined(path: str, where: dict[str, str], there: dict[str, Contents], missin
         },
         calls=tuple(dict.fromkeys(call for contents in there.values() for call in contents.calls)),
         facts=tuple(facts),
+        globals=tuple(dict.fromkeys(name for contents in there.values() for name in contents.globals)),
         bytes=size + sum(contents.bytes for contents in there.values()),
     )
 

@@ -57,8 +57,6 @@ def sniff(head: bytes, size: int) -> Format:
 
     Raises Refused for what modelint does not read.
     """
-    if size == 0:
-        raise Refused("the file is empty (0 bytes): it was not written, or not downloaded, to its end")
     if head.startswith(_LFS):
         raise Refused(f"a git-lfs pointer, not the file itself{_pointed(head)}; get it with `git lfs pull`")
     if head.startswith(b"PK\x03\x04"):

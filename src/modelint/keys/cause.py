@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from modelint.keys.rename import Ambiguous
-from modelint.keys.situation import Around, Situation
+from modelint.keys.situation import NOTHING, Around, Situation
 from modelint.keys.steps import Rename, Step
 from modelint.keys.table import KeyTable
 from modelint.rule import CauseRule
@@ -81,9 +81,7 @@ class Explanation(NamedTuple):
         return {key: moved[key] for key in self.before.cells if key in moved and key not in undecided}
 
 
-def explain(
-    file: KeyTable, model: KeyTable, rules: Sequence[CauseRule], around: Around = Around()
-) -> Explanation:
+def explain(file: KeyTable, model: KeyTable, rules: Sequence[CauseRule], around: Around = NOTHING) -> Explanation:
     """The causes of the difference, in the order in which their steps apply."""
     before = Situation(file, model, around)
     banned: set[str] = set()
@@ -186,9 +184,4 @@ def _open(situation: Situation) -> int:
 def _changed(before: Situation, after: Situation) -> list[str]:
     """The keys of the file whose name or tensor is another one after a step."""
     places = {source: (key, cell) for key, cell in before.cells.items() for source in cell.sources}
-    return [
-        source
-        for key, cell in after.cells.items()
-        for source in cell.sources
-        if places.get(source) != (key, cell)
-    ]
+    return [source for key, cell in after.cells.items() for source in cell.sources if places.get(source) != (key, cell)]

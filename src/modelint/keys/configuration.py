@@ -31,9 +31,7 @@ def facts(at: Situation) -> list[Fact]:
     return sorted(found, key=lambda fact: -fact.keys)
 
 
-def _layers(
-    at: Situation, missing: Iterable[str], unexpected: Iterable[str]
-) -> tuple[list[Fact], set[str]]:
+def _layers(at: Situation, missing: Iterable[str], unexpected: Iterable[str]) -> tuple[list[Fact], set[str]]:
     """Containers that go further on one side; and the keys that stand in what is beyond."""
     odd = [*missing, *unexpected]
     stems = {stem for key in odd for stem, _ in _numbered(key)}
@@ -103,7 +101,9 @@ def _sizes(at: Situation) -> list[Fact]:
         (one, other), _ = max(ratios[ratio].items(), key=lambda each: each[1])
         found.append(Fact(f"size {one} in the file, {other} in the model in {counted(count)}", count))
     if ranks:
-        found.append(Fact(f"{some(ranks, 2)} {'has' if len(ranks) == 1 else 'have'} another number of axes", len(ranks)))
+        found.append(
+            Fact(f"{some(ranks, 2)} {'has' if len(ranks) == 1 else 'have'} another number of axes", len(ranks))
+        )
     return found
 
 

@@ -9,7 +9,7 @@ from modelint.keys.steps import Joined
 from modelint.keys.table import TensorSpec
 
 #: Names of the parts, in the order in which nn.MultiheadAttention keeps them.
-PARTS = (
+PARTS: tuple[tuple[str, ...], ...] = (
     ("q", "k", "v"),
     ("q_proj", "k_proj", "v_proj"),
     ("query", "key", "value"),

@@ -1,4 +1,4 @@
-"""The forms in which a normalised weight is kept: one tensor, or its length and direction, by the old or the new API."""
+"""The forms in which a normalised weight is kept: one tensor, or its length and direction, by the old or new API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Weight(NamedTuple):
 
 def normed(keys: Iterable[str]) -> Iterator[tuple[Weight, Form]]:
     """The weights that are kept as length and direction."""
-    known = set(keys)
+    known = dict.fromkeys(keys)
     for key in known:
         for form, pattern in (("hook", _HOOK), ("parametrization", _PARAMETRIZATION)):
             match = pattern.match(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,6 +45,26 @@ def form_of(mapping: Mapping[str, str], keys: Sequence[str]) -> Form | None:
         patterns.append(found)
     form = Patterns(tuple(patterns))
     return form if all(form.of(key) == mapping.get(key, key) for key in keys) else None
+
+
+def is_one_word(key: str, name: str) -> bool:
+    """Whether one name on the way is another one, came or went; numbers do not count as names."""
+    change = _change(key, name)
+    middle = (*change.old, *change.new)
+    return len(change.old) <= 1 and len(change.new) <= 1 and not any(map(is_number, middle))
+
+
+def summary(mapping: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    """The changes that ``mapping`` is made of: old names, new names, how many keys; the commonest first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for key, name in mapping.items():
+        left, old, new, right = _change(key, name)
+        if not old or not new:
+            # What came or went is told with what stands beside it.
+            old, new = (old + right[:1], new + right[:1]) if not left else (left[-1:] + old, left[-1:] + new)
+        spelled = [".".join("N" if is_number(part) else part for part in parts) for parts in (old, new)]
+        found[spelled[0], spelled[1]] += 1
+    return [(old, new, count) for (old, new), count in found.most_common()]
 
 
 def _affix(changed: Mapping[str, str]) -> Form | None:

@@ -44,9 +44,7 @@ def unwrapped(at: Situation) -> tuple[dict[str, str], Patterns]:
 
 def wrapped(at: Situation) -> tuple[dict[str, str], ByModel]:
     """The names of the file as they are inside PEFT."""
-    python = (
-        r"re.sub(r'\.(base_layer|modules_to_save\.[^.]+)\.', '.', re.sub(r'^base_model\.model\.', '', key))"
-    )
+    python = r"re.sub(r'\.(base_layer|modules_to_save\.[^.]+)\.', '.', re.sub(r'^base_model\.model\.', '', key))"
     form = ByModel.over((key for key in at.new if ".original_module." not in key), plain, python)
     mapping = {key: form.names[key] for key in at.unexpected if form.names.get(key) in at.missing}
     return mapping, form

@@ -300,6 +300,20 @@ def _ambiguous(
                     for key in afters:
                         del came[key]
                     yield Ambiguous(tuple(befores), tuple(afters), _why(befores, afters))
+    yield from _leftover(gone, came)
+
+
+def _leftover(gone: Mapping[str, TensorSpec], came: Mapping[str, TensorSpec]) -> Iterator[Ambiguous]:
+    """Tensors of one shape, as many on one side as on the other: the same ones, perhaps, under other names."""
+    olds: dict[tuple[int, ...] | None, list[str]] = {}
+    news: dict[tuple[int, ...] | None, list[str]] = {}
+    for keys, specs in ((olds, gone), (news, came)):
+        for key, spec in specs.items():
+            keys.setdefault(spec.shape, []).append(key)
+    for shape, befores in olds.items():
+        afters = news.get(shape, [])
+        if len(befores) == len(afters):
+            yield Ambiguous(tuple(befores), tuple(afters), _why(befores, afters))
 
 
 def _why(befores: Sequence[str], afters: Sequence[str]) -> str:

@@ -43,10 +43,13 @@ class Around(NamedTuple):
     constants: frozenset[str] = frozenset()
 
 
+NOTHING = Around()
+
+
 class Situation:
     """``old`` is the file as changed so far, ``new`` the model. Both hold state that is no tensor, too."""
 
-    def __init__(self, file: KeyTable, model: KeyTable, around: Around = Around(), steps: Sequence[Step] = ()) -> None:
+    def __init__(self, file: KeyTable, model: KeyTable, around: Around = NOTHING, steps: Sequence[Step] = ()) -> None:
         self.file, self.model, self.around = file, model, around
         self.steps = tuple(steps)
         self.new = _all(model)
@@ -98,6 +101,11 @@ class Situation:
     @property
     def loads(self) -> bool:
         return not (self.missing or self.unexpected or self.reshaped)
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether most keys of the smaller side agree, those aside that differ in shape alone."""
+        return 2 * (self.agreed + len(self.reshaped)) > min(len(self.cells), len(self.new)) and self.agreed > 0
 
     def is_agreed(self, key: str) -> bool:
         """Whether ``key`` is one of both sides, with one shape."""

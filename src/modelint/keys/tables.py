@@ -18,6 +18,8 @@ _COMPUTED = frozenset(
     "attn_mask causal_mask cos_cached sin_cached freqs_cis freqs _float_tensor mel_filters rel_pos_ids "
     "relative_index future_mask bias_mask".split()
 )
+#: What batch norms count; it ends the key.
+COUNTER = "num_batches_tracked"
 #: A causal mask of GPT-2 and its like: `attn.bias` of shape (1, 1, n, n).
 _MASK = re.compile(r"(^|\.)(attn|attention|self_attn)\.(bias|mask)$")
 

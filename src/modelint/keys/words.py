@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from modelint.keys.fold import fold
+from modelint.keys.patterns import summary
 
 
 def some(keys: Iterable[str], most: int = 3) -> str:
@@ -14,9 +15,17 @@ def some(keys: Iterable[str], most: int = 3) -> str:
     return ", ".join(line.text for line in lines[:most]) + (f" and {left} more" if left else "")
 
 
-def counted(keys: Collection[str] | int, noun: str = "key") -> str:
+def counted(keys: Collection[object] | int, noun: str = "key") -> str:
     number = keys if isinstance(keys, int) else len(keys)
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def changes(mapping: Mapping[str, str], most: int = 3) -> str:
+    """What renames are made of: ``map_classifier -> world_classifier (6)``."""
+    found = summary(mapping)
+    words = [f"{old} -> {new}" + (f" ({count})" if len(found) > 1 else "") for old, new, count in found[:most]]
+    left = sum(count for _, _, count in found[most:])
+    return ", ".join(words) + (f" and {left} more" if left else "")
 
 
 def shape(size: Iterable[int] | None) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from modelint.layout import traced
-from modelint.layout.traced import Failure, Request, Result
+from modelint.layout.traced import Failure, Numbers, Request, Result
 
 PROTOCOL = 1
 #: Seconds for the interpreter to start and import torch.
@@ -64,7 +64,26 @@ def trace(
 
     ``timeout`` (seconds) and ``memory`` (bytes; None: half of what is free) hold for each model.
     """
-    with _Server(python, requests, timeout, memory, jobs) as server:
+    for each in answers(python, requests, timeout=timeout, memory=memory, jobs=jobs, on_event=on_event):
+        assert not isinstance(each, Numbers)  # none was asked for
+        yield each
+
+
+def answers(
+    python: str,
+    requests: Sequence[Request],
+    *,
+    timeout: float,
+    memory: int | None,
+    jobs: int,
+    shares: int = 2,
+    on_event: Callable[[Mapping[str, Any]], None] | None = None,
+) -> Iterator[Result | Numbers | Failure]:
+    """`trace`, for requests that may be sides of a comparison by numbers.
+
+    Where no ``memory`` is given, each may take one of so many ``shares`` of what is free.
+    """
+    with _Server(python, requests, timeout, memory, jobs, shares) as server:
         left = {each.id: each for each in requests}
         for event in server.events():
             if on_event is not None:
@@ -78,7 +97,7 @@ def trace(
                 return
             elif kind == "result":
                 del left[event["id"]]
-                yield traced.result(event)
+                yield traced.numbers(event) if "numbers" in event else traced.result(event)
             elif kind == "failure":
                 del left[event["id"]]
                 yield traced.failure(event)
@@ -93,13 +112,22 @@ def trace(
 class _Server:
     """The process, its pipe and its files, for as long as the block lasts."""
 
-    def __init__(self, python: str, requests: Sequence[Request], timeout: float, memory: int | None, jobs: int) -> None:
+    def __init__(
+        self,
+        python: str,
+        requests: Sequence[Request],
+        timeout: float,
+        memory: int | None,
+        jobs: int,
+        shares: int,
+    ) -> None:
         self._python = python
         self._request = {
             "protocol": PROTOCOL,
             "timeout": timeout,
             "memory": memory,
             "jobs": jobs,
+            "shares": shares,
             "models": [traced.question(each) for each in requests],
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -47,6 +47,8 @@ class Declared(NamedTuple):
     optional: bool
     path: str
     line: int
+    #: Keywords that make a smaller model of the same code, to be run; None: the model itself is run.
+    probe: Mapping[str, Any] | None = None
 
 
 class Settings(NamedTuple):
@@ -95,6 +97,7 @@ class Declaration(NamedTuple):
     silent: Silent = "error"
     timeout: float | None = None
     memory: int | None = None
+    probe: Mapping[str, Any] | None = None
 
     @property
     def home(self) -> str:

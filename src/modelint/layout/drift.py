@@ -85,7 +85,7 @@ class _Facts:
         self._renames, self._load = renames, load
         #: torch raises what the lists say; anything else comes from a hook.
         listed = load.missing or load.unexpected or load.reshaped
-        self._error = None if listed or load.loads else load.error
+        self._error = None if listed or load.loads or not load.proved else load.error
         self._came = {after: before for before, after in owners.moved_modules(renames.renames).items()}
         #: Where something was said of keys that are broken or converted -> the fact that says so.
         self._said: dict[Where, int] = {}

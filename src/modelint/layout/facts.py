@@ -43,6 +43,21 @@ class Load(NamedTuple):
     filled: tuple[str, ...] = ()
 
 
+class Numbers(NamedTuple):
+    """What the old code and the new compute with the same weights, on the declared inputs."""
+
+    #: training: evaluation is the same. unsettled: ``words`` say why.
+    outcome: Literal["equal", "training", "different", "unsettled"]
+    #: Where they part, and by how much.
+    words: str = ""
+    #: The path of the first module, in the order of execution, that gives something else; None: not known.
+    module: str | None = None
+    #: Training was compared, too.
+    trained: bool = True
+    #: It holds under the proposed renames.
+    renamed: bool = False
+
+
 class ClassPlace(NamedTuple):
     """Where a class of the project is defined; its project bases in the order of the MRO."""
 
@@ -89,6 +104,8 @@ class Drifted(NamedTuple):
     unexpected: tuple[str, ...] = ()
     #: What the model's own load hooks raise on an old file.
     error: str | None = None
+    #: What numbers say of it; None: nothing was run, or nothing came of it.
+    numbers: Numbers | None = None
 
 
 class KeyRemoved(NamedTuple):

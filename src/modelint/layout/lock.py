@@ -159,7 +159,8 @@ def _accept(declaration: Declaration, built: Result, known: _Known, options: Opt
         _write(files)
     outcome: Outcome = "unchanged" if same is not None else "accepted" if bases else "new"
     notes = () if outcome == "unchanged" else built.notes
-    good = all(each.fact.outcome == "partly" for each in found)
+    # A new release has not been loaded yet.
+    good = options.release is None and all(each.fact.outcome == "partly" for each in found)
     return Locked(declaration, outcome, tuple(said), built.layout, tuple(files), notes), good
 
 

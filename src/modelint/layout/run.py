@@ -15,7 +15,9 @@ from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
 from modelint.layout.declare import Declaration, Project, shown_name
 
 if TYPE_CHECKING:
+    from modelint.layout.drift import Drift
     from modelint.layout.manifest import Manifest, ManifestError
+    from modelint.layout.numbers import Case
     from modelint.layout.release import Found
     from modelint.layout.traced import Failure, Result
 
@@ -29,6 +31,8 @@ class Options(NamedTuple):
     cache: str | None = None
     #: Absolute paths: only models that these can affect are looked at. None: all.
     paths: tuple[str, ...] | None = None
+    #: What declares a model, by its name, in another folder of the same project: the code of an older commit.
+    declares: Callable[[str, str], Declaration | None] | None = None
     #: Makes what is told how far the building is.
     progress: Callable[[], Progress | None] | None = None
 
@@ -76,6 +80,8 @@ class _Run:
         self._diagnostics: list[tuple[str, Diagnostic]] = []
         self._counts = {"built": 0, "unchanged": 0, "without": 0, "failed": 0, "missed": 0}
         self._could_not_look = False
+        #: Drift that numbers may settle, once all models are built.
+        self._open: list[Case] = []
         self._notes: dict[str, None] = {}
         self._tracked: set[str] = set()
 
@@ -200,6 +206,17 @@ class _Run:
                 self._verdicts[project.folder].remember("interpreter", None)  # the next run searches anew
             else:
                 self._judge(declaration, built)
+        if self._open:
+            self._settle()
+
+    def _settle(self) -> None:
+        from modelint.layout import judge, numbers, settle
+
+        for case, found in numbers.settle(self._open, self._options.declares or (lambda folder, name: None)):
+            said = judge.drift(case.declaration, case.base, case.built, settle.settled(case.drift, found))
+            if found.outcome == "unsettled":
+                self._notes[f"{case.declaration.shown}: not settled by numbers: {found.words}"] = None
+            self._say(case.declaration.folder, said)
 
     def _judge(self, declaration: Declaration, built: Result | Failure) -> None:
         from modelint.layout import building, judge
@@ -208,12 +225,16 @@ class _Run:
         uses = building.uses_of(built)
         verdicts = self._verdicts[declaration.folder]
         before = verdicts.uses(declaration.name)
+        case, releases = None, []
         if isinstance(built, Failure):
             said = judge.does_not_build(declaration, built)
         else:
             base = self._manifests[declaration.shown]
-            said = judge.drift(declaration, base, built, judge.compare(declaration, base, built))
-            said += self._of_releases(declaration, built)
+            drift = judge.compare(declaration, base, built)
+            said = judge.drift(declaration, base, built, drift)
+            case = self._case(declaration, base, built, drift)
+            releases = self._of_releases(declaration, built)
+            said += releases
         verdicts.keep(declaration, self._pythons[declaration.shown], uses, good=not said)
         failed = isinstance(built, Failure)
         if not failed and not self._concerns(declaration, _both(uses, before)):
@@ -221,7 +242,20 @@ class _Run:
         self._counts["failed" if failed else "built"] += 1
         self._note(declaration, built, said)
         self._could_not_look |= any(_could_not_look(each) for each in said)
-        self._say(declaration.folder, said)
+        if case is not None:
+            self._open.append(case)
+            self._say(declaration.folder, releases)
+        else:
+            self._say(declaration.folder, said)
+
+    def _case(self, declaration: Declaration, base: Manifest, built: Result, drift: Drift) -> Case | None:
+        """What is open, and can be settled by numbers."""
+        if declaration.inputs is None or not drift.facts:
+            return None
+        from modelint.layout import numbers
+
+        case = numbers.Case(declaration, base, built, drift, self._pythons[declaration.shown])
+        return case if numbers.can_settle(drift) else None
 
     def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
         """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""

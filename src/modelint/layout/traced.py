@@ -33,6 +33,8 @@ class Request(NamedTuple):
     path: Sequence[str]
     olds: Sequence[Old] = ()
     inputs: Sequence[str] | None = None
+    #: This is one side of a comparison by numbers: ``side``, the ``folder`` in which the sides meet, and what to run.
+    numbers: Mapping[str, Any] | None = None
 
 
 class Package(NamedTuple):
@@ -55,6 +57,14 @@ class Where(NamedTuple):
     path: str
     line: int
     function: str
+
+
+class Numbers(NamedTuple):
+    """What one side of a comparison by numbers told."""
+
+    id: str
+    told: Mapping[str, Any]
+    uses: Uses
 
 
 class Result(NamedTuple):
@@ -99,6 +109,7 @@ def question(request: Request) -> dict[str, Any]:
         "folder": request.folder,
         "path": list(request.path),
         "olds": [_old(each) for each in request.olds],
+        "numbers": request.numbers,
     }
 
 
@@ -128,6 +139,10 @@ def result(event: Mapping[str, Any]) -> Result:
         event["seconds"],
         event["peak"],
     )
+
+
+def numbers(event: Mapping[str, Any]) -> Numbers:
+    return Numbers(event["id"], event["numbers"], uses(event["uses"]))
 
 
 def failure(event: Mapping[str, Any]) -> Failure:

@@ -28,10 +28,9 @@ def says(drift: Drifted, fact: str) -> str:
 
 def effect(drift: Drifted) -> str:
     """What a strict load of a checkpoint of the manifest's layout does."""
-    if drift.hooks:
-        return "an old checkpoint loads, through the model's own load hooks"
     if drift.cls != "breaking":
-        return "an old checkpoint loads, and computes something else"
+        loads = "an old checkpoint loads" + (", through the model's own load hooks" if drift.hooks else "")
+        return f"{loads}{_computes(drift)}"
     if drift.error is not None:
         raised = listed([" ".join(drift.error.split())])
         return f"an old checkpoint does not load (the model's load hook raises {raised})"
@@ -43,9 +42,23 @@ def effect(drift: Drifted) -> str:
     return f"an old checkpoint does not load ({'; '.join(told) or 'size mismatch'})"
 
 
+def _computes(drift: Drifted) -> str:
+    """What an old checkpoint that loads computes then."""
+    if drift.numbers is None:
+        return "" if drift.hooks else ", and computes something else"
+    outcome, words = drift.numbers.outcome, drift.numbers.words
+    if outcome == "different":
+        return f", and computes something else: {words}"
+    if outcome == "training":
+        return f", and evaluates to the same on the declared inputs; training goes another way: {words}"
+    in_evaluation = "" if drift.numbers.trained else " in evaluation"
+    return f", and computes the same{in_evaluation} on the declared inputs"
+
+
 def way_on(drift: Drifted, revert: str, keep: str = "") -> str:
     """The help: how to undo it, how to keep old checkpoints, how to accept."""
-    if drift.hooks:
+    same = drift.numbers is not None and drift.numbers.outcome == "equal"
+    if drift.cls != "breaking" and (same or (drift.hooks and drift.severity == "information")):
         return f"`modelint lock {drift.model}` records the new layout"
     middle = f", or {keep}" if keep else ""
     return f"{revert}{middle}; `modelint lock {drift.model}` accepts it"
@@ -57,7 +70,9 @@ def also(drift: Drifted) -> str:
 
 def meaning(drift: Drifted, what: str, traced: bool, training_only: bool, optional: bool = False) -> str:
     """The message of a silent drift, as sure as it is."""
-    if optional:
+    if drift.numbers is not None:
+        does = effect(drift)
+    elif optional:
         does = "an old checkpoint loads, and computes the same with the model's optional arguments at their defaults"
     elif training_only:
         does = "an old checkpoint loads and computes the same; training goes another way"

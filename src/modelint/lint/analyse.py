@@ -11,6 +11,7 @@ from modelint.lint.interpret import Interpreter
 from modelint.lint.places import spans
 from modelint.lint.project import Project
 from modelint.lint.select import select
+from modelint.lint.trail import Trail
 from modelint.rule import Place, Report, Rule
 
 
@@ -27,8 +28,8 @@ class FileRun(NamedTuple):
     #: Each with whether it is of the form that only --preview shows.
     diagnostics: list[tuple[Diagnostic, bool]]
     not_analysed: list[NotAnalysed]
-    #: The project files that were consulted with their digests, the file itself among them; None: missing.
-    consulted: dict[str, str | None]
+    #: The trails, that of the file itself among them, that this process has not told of before, or not in full.
+    consulted: dict[str, Trail]
 
 
 class Analyser:
@@ -67,7 +68,7 @@ class Analyser:
         project.trim()
         return run
 
-    def _consulted(self, path: str) -> dict[str, str | None]:
+    def _consulted(self, path: str) -> dict[str, Trail]:
         return self.project.consulted(path) if self.trace else {}
 
     def _judge(self, facts: Iterable[object]) -> list[Found]:

@@ -38,13 +38,7 @@ class Cut(NamedTuple):
     statement go in source order."""
 
     text: str
-    #: The lines of ``text`` that stand for a body, counted from 0, and how many more lines the body has.
-    gaps: list[tuple[int, int]]
     bodies: list[Body]
-
-    def line(self, line: int) -> int:
-        """The line of the statement for one of ``text``; both count from 0."""
-        return line + sum(more for gap, more in self.gaps if gap < line)
 
 
 def start(index: int) -> int:
@@ -52,19 +46,12 @@ def start(index: int) -> int:
     return (2 * index + 1) * SPAN
 
 
-def part_of(n: int) -> int | None:
-    """The index of the body in which the node with this number stands; None outside of all."""
-    part = n // SPAN
-    return part // 2 if part % 2 else None
-
-
 def cut(statement: Statement) -> Cut:
     """Take out the bodies of the functions and methods that stand on lines of their own."""
     if len(statement.text) < _SHORT:
-        return Cut(statement.text, [], [])
+        return Cut(statement.text, [])
     lines = statement.text.split("\n")
     kept: list[str] = []
-    gaps: list[tuple[int, int]] = []
     bodies: list[Body] = []
     done = 0
     for node in _outermost(statement.nodes):
@@ -77,11 +64,10 @@ def cut(statement: Statement) -> Cut:
             continue
         kept += lines[done:begin]
         indent = lines[begin][: len(lines[begin]) - len(lines[begin].lstrip())]
-        gaps.append((len(kept), end - begin - 1))
         kept.append(f"{indent}{MARK}{len(bodies)}")
         bodies.append(Body(begin + statement.line, f"{_HEAD}{text}\n", node))
         done = end
-    return Cut("\n".join([*kept, *lines[done:]]), gaps, bodies) if bodies else Cut(statement.text, [], [])
+    return Cut("\n".join([*kept, *lines[done:]]), bodies) if bodies else Cut(statement.text, [])
 
 
 def _outermost(nodes: Sequence[ast.stmt]) -> Iterator[Function]:

@@ -68,8 +68,10 @@ def lint_files(
         pending, _analysed(pending, root, jobs, overlay, triage, trace=cache is not None), strict=True
     ):
         results[path] = Result(run.diagnostics, run.not_analysed)
-        if cache is not None and path in contents and not any(each.internal for each in run.not_analysed):
-            cache.put(path, contents[path], run.consulted, _packed(results[path]))
+        if cache is not None:
+            cache.note(run.consulted)
+            if path in contents and not any(each.internal for each in run.not_analysed):
+                cache.put(path, contents[path], _packed(results[path]))
     return gather((results[path] for path in files), frozenset(files))
 
 

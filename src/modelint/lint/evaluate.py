@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import guards, known
 from modelint.lint import tree as t
 from modelint.lint.names import ClassRef, ExtRef, FuncRef, ModuleRef, Ref
+from modelint.lint.render import render
 from modelint.lint.state import Frame, Test
 from modelint.lint.values import (
     UNKNOWN,
@@ -121,13 +122,13 @@ def read_name(it: Interpreter, frame: Frame, name: str) -> Value:
     bound = frame.lookup(name)
     if bound is not None:
         value = under(bound, frame.path)
-        if all(isinstance(a.obj, Checkpoint | Entry) for a in value) and name in it.usage(frame).used_as_module():
+        if all(isinstance(a.obj, Checkpoint | Entry) for a in value) and name in it.usage(frame).used_as_module:
             return just(Model())
         return value
     ref = frame.file.resolve(name)
     if ref is not None:
         return of_ref(ref)
-    if name in it.usage(frame).used_as_module():
+    if name in it.usage(frame).used_as_module:
         return just(Model())
     if name in _BUILTINS and name not in frame.file.bound:
         return just(Ext(f"builtins.{name}"))
@@ -154,7 +155,7 @@ def read_attr(it: Interpreter, frame: Frame, expr: t.Attr) -> Value:
         bound = frame.lookup(path)
         if bound is not None:
             value = under(bound, frame.path)
-            if not bound and path in it.usage(frame).used_as_module():
+            if not bound and path in it.usage(frame).used_as_module:
                 return just(Model())
             return value
     base = it.eval(frame, expr.value)
@@ -163,7 +164,7 @@ def read_attr(it: Interpreter, frame: Frame, expr: t.Attr) -> Value:
         found = attribute(it, frame, alt.obj, expr, path)
         value = join(value, tuple(Alt(a.obj, a.conds | alt.conds) for a in found) if alt.conds else found)
     value = under(value, frame.path)
-    if not value and path is not None and path in it.usage(frame).used_as_module():
+    if not value and path is not None and path in it.usage(frame).used_as_module:
         return just(Model())
     return value
 
@@ -234,7 +235,7 @@ def dict_expr(it: Interpreter, frame: Frame, expr: t.DictExpr) -> Value:
         items.append((literal_str(named), value))
     place = frame.place(expr)
     if expr.items and all(key is None for key, _ in expr.items):
-        texts = " ".join(t.render(v) for _, v in expr.items[1:])
+        texts = " ".join(render(v) for _, v in expr.items[1:])
         return it.merged(frame, [it.eval(frame, v) for _, v in expr.items], place, texts)
     return just(DictVal(tuple(items), place))
 
@@ -252,7 +253,7 @@ def comprehension(it: Interpreter, frame: Frame, expr: t.Comp) -> Value:
     for part in expr.fors:
         iterated = it.eval(frame, part.iter)
         source = source or iterated
-        it.assign(frame, part.target, it.element(iterated, t.render(part.iter)), part)
+        it.assign(frame, part.target, it.element(iterated, render(part.iter)), part)
         for test in part.ifs:
             it.eval(frame, test)
             frame.tests = (*frame.tests, Test(test, True, place))
@@ -369,7 +370,7 @@ def f_string(it: Interpreter, frame: Frame, expr: t.FStr) -> Value:
 def if_expr(it: Interpreter, frame: Frame, expr: t.IfExp) -> Value:
     it.eval(frame, expr.test)
     env, path, tests = frame.env, frame.path, frame.tests
-    paths = guards.arms(expr)
+    paths = guards.arms(frame, expr)
     out: Value = UNKNOWN
     for truth, branch in ((True, expr.body), (False, expr.orelse)):
         conds = guards.conditions(expr.test, truth)

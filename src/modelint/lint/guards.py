@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from modelint.lint import tree as t
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage
 from modelint.lint.values import NO_CONDS, Conds, Model
@@ -21,15 +22,15 @@ def conditions(test: t.Expr, truth: bool) -> Conds:
         case t.BoolOp(op=op, values=values):
             if (op == "and") == truth:
                 return frozenset().union(*(conditions(v, truth) for v in values))
-            return frozenset({(t.render(test), truth)})
+            return frozenset({(render(test), truth)})
         case t.Compare(ops=[(op, right)]) if op in _NEGATED:
-            return frozenset({(f"{t.render(test.left)} {_NEGATED[op]} {t.render(right)}", not truth)})
+            return frozenset({(f"{render(test.left)} {_NEGATED[op]} {render(right)}", not truth)})
         case t.Const():
             return NO_CONDS
         case t.Walrus():
             return conditions(test.target, truth)
         case _:
-            return frozenset({(t.render(test), truth)})
+            return frozenset({(render(test), truth)})
 
 
 def contradicts(path: Conds, conds: Conds) -> bool:
@@ -137,30 +138,32 @@ def _outer(model: Model, kinds: frozenset[str]) -> bool:
 
 #: Access path, and the attribute that unwraps it.
 Unwraps: TypeAlias = frozenset[tuple[str, str]]
+_UNWRAPS = frozenset({"module", "_orig_mod"})
 
 
 def unwrapped_paths(body: list[t.Stmt] | t.Expr) -> Unwraps:
     """The receivers whose ``.module`` or ``._orig_mod`` is read somewhere in ``body``."""
     found: set[tuple[str, str]] = set()
     for node in t.walk(body):
-        if isinstance(node, t.Attr) and node.attr in ("module", "_orig_mod"):
+        if isinstance(node, t.Attr) and node.attr in _UNWRAPS:
             path = t.dotted(node.value)
             if path:
                 found.add((path, node.attr))
     return frozenset(found)
 
 
-def arms(node: t.If | t.IfExp) -> dict[bool, Unwraps]:
+def arms(frame: Frame, node: t.If | t.IfExp) -> dict[bool, Unwraps]:
     """``unwrapped_paths`` of both arms, worked out once for each node."""
     if node.unwraps is None:
-        node.unwraps = [unwrapped_paths(node.body), unwrapped_paths(node.orelse)]
+        nowhere = isinstance(frame.scope, t.Def) and _UNWRAPS.isdisjoint(frame.scope.words)
+        node.unwraps = [frozenset() if nowhere else unwrapped_paths(arm) for arm in (node.body, node.orelse)]
     return {True: node.unwraps[0], False: node.unwraps[1]}
 
 
 def rebound_unwrapped(body: list[t.Stmt]) -> Unwraps:
-    """The paths that ``body`` unwraps into a name (``model = model.module``): without it they count as bare."""
+    """Those paths of ``body`` that it unwraps into a name (``model = model.module``): without it they count as bare."""
     values = [node.value for node in t.walk(body) if isinstance(node, t.Assign)]
-    unwraps = [v for v in values if isinstance(v, t.Attr) and v.attr in ("module", "_orig_mod")]
+    unwraps = [v for v in values if isinstance(v, t.Attr) and v.attr in _UNWRAPS]
     return frozenset((path, v.attr) for v in unwraps if (path := t.dotted(v.value)))
 
 
@@ -240,7 +243,7 @@ def _anchors(test: t.Expr, truth: bool, name: str) -> bool:
         if isinstance(node, t.Call) and "prefix" in t.last_name(node.func).lower():
             return True
         if isinstance(node, t.Sub):
-            whole = t.render(node.value)
+            whole = render(node.value)
             if isinstance(node.index, t.Slice) and node.index.upper is not None and node.index.lower is None:
                 return True  # k[:7] == "module."
             if "split(" in whole and isinstance(node.index, t.Const) and node.index.value == 0:

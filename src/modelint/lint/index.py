@@ -135,6 +135,8 @@ class Index(Modules):
         super().__init__(root, overlay)
         self._files: dict[str, File | NotAnalysed] = {}
         self._clock = 0
+        #: Characters of source at hand.
+        self._held = 0
         #: Kept when the file itself is let go of.
         self._names: dict[str, Names] = {}
         self._wrapping: dict[str, frozenset[str]] = {}
@@ -145,6 +147,7 @@ class Index(Modules):
             data = self.read(path)
             read = read_source(path, data) if isinstance(data, bytes) else data
             self._files[path] = found = self._file(read) if isinstance(read, Source) else read
+            self._held += len(read.text) if isinstance(read, Source) else 0
         if isinstance(found, File):
             self._clock += 1
             found.used = self._clock
@@ -162,13 +165,17 @@ class Index(Modules):
 
     def trim(self) -> None:
         """Let go of the files used longest ago: they are read again where somebody asks for them."""
+        if self._held <= MOST_KEPT:
+            return
         files = [file for file in self._files.values() if isinstance(file, File)]
         files.sort(key=lambda file: file.used, reverse=True)
         kept = 0
         for file in files:
-            kept += len(file.source.text)
+            size = len(file.source.text)
+            kept += size
             if kept > MOST_KEPT:
                 del self._files[file.path]
+                self._held -= size
 
     def file(self, path: str) -> File | None:
         loaded = self.load(path)
@@ -178,7 +185,8 @@ class Index(Modules):
         """The top-level names of a file whose statements put on wrappers, and those that use these."""
         if path not in self._wrapping:
             self._wrapping[path] = frozenset()
-            file = self.file(path) if _WRAPS_BYTES.search(self.bytes(path)) else None
+            data = self.bytes(path)
+            file = self.file(path) if _WRAPS_BYTES.search(data) and _wraps(data.decode("utf-8", "replace")) else None
             if file is not None:
                 found = {
                     name

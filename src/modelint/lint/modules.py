@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelint.diagnostics import NotAnalysed
 from modelint.lint.read import digest, read_bytes
+from modelint.lint.trail import Trail
 
 if TYPE_CHECKING:
     from modelint.lint.names import Names
@@ -26,6 +27,8 @@ _BINDS = (
     rb"(?m)^(?:(?: {4}|\t)?(?:(?:async )?def|class) +%b\b|(?: {4}|\t)?%b *[:=,]|.*\bimport\b.*\b%b\b|.*\bas +%b\b"
     rb"| *%b,?$)"
 )
+#: So much of what was read is kept.
+_MOST_BYTES = 8_000_000
 
 
 class Modules:
@@ -36,27 +39,42 @@ class Modules:
         self.overlay = dict(overlay or {})
         self._trails: dict[str, tuple[set[str], set[str]]] = {}
         self._digests: dict[str, str | None] = {}
+        #: Whose trail has grown since `consulted` told of it, and of whom it has told.
+        self._grown: set[str] = set()
+        self._told: set[str] = set()
         self._kinds: dict[str, str] = {}
+        #: What `bytes` has read: the modules that a package gathers are asked for one name after the other.
+        self._texts: dict[str, bytes] = {}
+        self._held_bytes = 0
 
     def trail(self, path: str) -> tuple[set[str], set[str]]:
         """The files that resolving names of a file led to, and the places looked at in vain."""
         return self._trails.setdefault(path, (set(), set()))
 
-    def consulted(self, path: str) -> dict[str, str | None]:
-        """The file and all that it led to, with their digests; None for what is missing."""
-        out: dict[str, str | None] = {}
-        stack = [path]
-        while stack:
-            top = stack.pop()
-            if top not in out:
-                if top not in self._digests:
-                    self.read(top)
-                out[top] = self._digests[top]
-                links, missing = self._trails.get(top, ((), ()))
-                stack.extend(links)
-                for place in missing:
-                    out.setdefault(place, None)
-        return out
+    def consulted(self, path: str) -> dict[str, Trail]:
+        """The trails of the file and of all that it led to, without those that were told of before and have not
+        grown."""
+        fresh = {path, *self._grown}
+        self._grown.clear()
+        for each in tuple(fresh):
+            fresh |= self.trail(each)[0] - self._told
+        self._told |= fresh
+        return {each: Trail(self._digest(each), *map(frozenset, self.trail(each))) for each in fresh}
+
+    def _digest(self, path: str) -> str | None:
+        if path not in self._digests:
+            self.read(path)
+        return self._digests[path]
+
+    def _led(self, names: Names, path: str) -> None:
+        if path not in names.links:
+            names.links.add(path)
+            self._grown.add(names.path)
+
+    def _missed(self, names: Names, *paths: str) -> None:
+        if not names.missing.issuperset(paths):
+            names.missing.update(paths)
+            self._grown.add(names.path)
 
     def read(self, path: str) -> bytes | NotAnalysed:
         data = self.overlay.get(path)
@@ -67,8 +85,16 @@ class Modules:
 
     def bytes(self, path: str) -> bytes:
         """The content of a file of the project; empty where it cannot be read."""
-        read = self.read(path)
-        return read if isinstance(read, bytes) else b""
+        found = self._texts.get(path)
+        if found is None:
+            read = self.read(path)
+            found = read if isinstance(read, bytes) else b""
+            self._held_bytes += len(found)
+            if self._held_bytes > _MOST_BYTES:
+                self._texts.clear()
+                self._held_bytes = len(found)
+            self._texts[path] = found
+        return found
 
     def text_may_bind(self, path: str, name: str) -> bool:
         """May a file bind this name at its top level? Its text says so without being parsed."""
@@ -110,9 +136,9 @@ class Modules:
                 if found:
                     return found
             else:
-                names.missing.update(os.path.join(base, parts[0] + end) for end in (".py", "/__init__.py"))
+                self._missed(names, *(os.path.join(base, parts[0] + end) for end in (".py", "/__init__.py")))
                 if len(parts) > 1:  # a folder without __init__.py
-                    names.missing.add(os.path.join(base, *parts) + ".py")
+                    self._missed(names, os.path.join(base, *parts) + ".py")
         return None
 
     def below(self, names: Names, base: str, parts: list[str]) -> str | None:
@@ -120,7 +146,7 @@ class Modules:
         stem = os.path.join(base, *parts) if parts else base
         for path in (os.path.join(stem, "__init__.py"), stem + ".py"):
             if self.kind(path) == "file":
-                names.links.add(path)
+                self._led(names, path)
                 return path
-            names.missing.add(path)
+            self._missed(names, path)
         return stem if self.kind(stem) == "folder" else None

@@ -23,12 +23,12 @@ _FLOW = re.compile(
 )
 #: A prefix taken off something, as ``keys`` knows the ways.
 _REWRITE = re.compile(
-    r"""\.replace\(\s*f?["'][\w.]*\.["']\s*,\s*["']["']|(?<!\.shape)\[\s*(?:[2-9]|\d\d+|len\([^)]*\))\s*:\s*\]|\.l?strip\(\s*["'][\w.]+\.["']"""
+    r"""\.replace\(\s*f?["'][\w.]*\.["']\s*,\s*["']["']|\[(?<!\.shape\[)\s*(?:[2-9]|\d\d+|len\([^)]*\))\s*:\s*\]|\.l?strip\(\s*["'][\w.]+\.["']"""
     r"""|\.split\(\s*["'][\w.]+\.["']"""
 )
 #: A try around something that, by its name, loads.
 _TRY = re.compile(r"\bexcept\b")
-_LOADS = re.compile(r"\w*(?:load|resume|restore|pretrain|init_weight|checkpoint)\w*\s*\(", re.IGNORECASE)
+_LOADS = re.compile(r"(?:load|resume|restore|pretrain|init_weight|checkpoint)\w*\s*\(", re.IGNORECASE)
 _REPEATED = re.compile(r"\]\s*\)?\s*\*|\*\s*\(?\s*\[")
 _WRAPS = re.compile(r"DataParallel|AveragedModel|torch\.compile")
 _WORDS = re.compile(r"[A-Za-z_]\w*")
@@ -42,7 +42,7 @@ _TABLE = 1000
 
 def select(file: File) -> list[int]:
     """The indices of the statements to interpret, in order."""
-    verbs = _verbs(file)
+    verbs = _Verbs(file)
     seeds: set[int] = set()
     chosen: set[int] = set()
     for statement in file.source.statements:
@@ -58,26 +58,33 @@ def select(file: File) -> list[int]:
     return sorted(chosen | _binders(file, chosen))
 
 
-def _flows(text: str, verbs: re.Pattern[str] | None) -> bool:
+def _flows(text: str, verbs: _Verbs) -> bool:
     """Does anything here hand on state dicts, or checkpoints, or put on a wrapper, as far as words tell?"""
-    if _FLOW.search(text) or (verbs and verbs.search(text)) or _REWRITE.search(text):
+    if _FLOW.search(text) or verbs.stand_in(text) or _REWRITE.search(text):
         return True
     return bool(_TRY.search(text) and _LOADS.search(text))
 
 
-def _verbs(file: File) -> re.Pattern[str] | None:
-    """The calls by which this file's imports name torch.save, torch.load, torch.compile, pickle.dump, wrappers."""
-    words: list[str] = []
-    for name, imported in file.imports.items():
-        if imported.name is None:
-            head = imported.module
-            if head in _VERBS:
-                words.append(rf"{re.escape(name)}\s*\.\s*(?:{'|'.join(_VERBS[head])})")
-        elif f"{imported.module}.{imported.name}" in _VERBS:
-            words.append(rf"{re.escape(name)}\s*\.\s*(?:{'|'.join(_VERBS[f'{imported.module}.{imported.name}'])})")
-        elif imported.name in _VERBS.get(imported.module, ()) or _WRAPS.search(imported.name):
-            words.append(re.escape(name))
-    return re.compile(rf"\b(?:{'|'.join(words)})\b") if words else None
+class _Verbs:
+    """The calls by which a file's imports name torch.save, torch.load, torch.compile, pickle.dump, wrappers."""
+
+    def __init__(self, file: File) -> None:
+        calls: list[str] = []
+        #: Without one of these words a text has none of the calls.
+        self._words: set[str] = set()
+        for name, imported in file.imports.items():
+            if imported.name is None or f"{imported.module}.{imported.name}" in _VERBS:
+                head = imported.module if imported.name is None else f"{imported.module}.{imported.name}"
+                if head in _VERBS:
+                    calls.append(rf"{re.escape(name)}\s*\.\s*(?:{'|'.join(_VERBS[head])})")
+                    self._words.update(_VERBS[head])
+            elif imported.name in _VERBS.get(imported.module, ()) or _WRAPS.search(imported.name):
+                calls.append(re.escape(name))
+                self._words.add(name)
+        self._calls = re.compile(rf"\b(?:{'|'.join(calls)})\b") if calls else None
+
+    def stand_in(self, text: str) -> bool:
+        return any(word in text for word in self._words) and bool(self._calls and self._calls.search(text))
 
 
 # --- leading to and from ----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import define, functions, guards, keys, snapshots, tries
 from modelint.lint import tree as t
+from modelint.lint.render import render
 from modelint.lint.snapshots import frozen, shift_env
 from modelint.lint.state import Env, Frame, Test, join_envs
 from modelint.lint.values import (
@@ -194,7 +195,7 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
     always = guards.constant(stmt.test)
     env, path, tests = frame.env, frame.path, frame.tests
     bodies = {True: stmt.body, False: stmt.orelse}
-    unwraps = guards.arms(stmt)
+    unwraps = guards.arms(frame, stmt)
     ends: dict[bool, tuple[bool, Env, int]] = {}
     age = it.age
     then = {truth: guards.conditions(stmt.test, truth) for truth in bodies}
@@ -205,7 +206,9 @@ def _if(it: Interpreter, frame: Frame, stmt: t.If) -> bool:
         frame.tests = (*tests, Test(stmt.test, truth, frame.place(stmt)))
         guards.refine(frame, stmt.test, truth)
         if not dead:
-            others = unwraps[not truth] if body else guards.rebound_unwrapped(bodies[not truth])
+            others = unwraps[not truth]
+            if others and not body:
+                others = guards.rebound_unwrapped(bodies[not truth])
             guards.drop_wrapped(frame, others - unwraps[truth])
         it.age = age
         alive = False if dead else block(it, frame, body)
@@ -254,7 +257,7 @@ def _loop(it: Interpreter, frame: Frame, stmt: t.For | t.While) -> bool:
             frame.tests = (*tests, Test(stmt.test, True, frame.place(stmt)))
             guards.refine(frame, stmt.test, True)
         else:
-            assign(it, frame, stmt.target, it.element(iterated, t.render(stmt.iter)), stmt)
+            assign(it, frame, stmt.target, it.element(iterated, render(stmt.iter)), stmt)
         alive = block(it, frame, stmt.body)
         ends = [*frame.continues, *([frame.env] if alive else [])]
         env = ends[0] if ends else before

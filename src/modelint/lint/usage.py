@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cached_property
 
+from modelint.lint import known
 from modelint.lint import tree as t
+from modelint.lint.render import render
 
 _LOGS = re.compile(
     r"^(print|log|info|warn|warning|debug|error|exception|critical|write|echo|secho|msg|rprint|print_log|log_\w+"
@@ -34,18 +37,21 @@ class Usage:
     def __init__(self, body: list[t.Stmt]) -> None:
         self.body = body
         self._reads: Counter[str] | None = None
-        self._words: frozenset[str] | None = None
         self._assigned: dict[str, list[t.Expr]] | None = None
         self._escapes: dict[str, bool] = {}
         self._reports: dict[int, str] = {}
-        self._modules: frozenset[str] | None = None
+
+    @cached_property
+    def nodes(self) -> list[t.Node]:
+        """All nodes of the body, in source order."""
+        return list(t.walk(self.body))
 
     def reads(self, name: str) -> int:
         """How often ``name`` is read (not stored to) in the body, nested functions included."""
         if self._reads is None:
             stores: Counter[str] = Counter()
             names: Counter[str] = Counter()
-            for node in t.walk(self.body):
+            for node in self.nodes:
                 if isinstance(node, t.Name):
                     names[node.id] += 1
                 targets: list[t.Expr] = []
@@ -65,20 +71,18 @@ class Usage:
             self._reads = names
         return self._reads[name]
 
-    @property
+    @cached_property
     def words(self) -> frozenset[str]:
         """Every name and attribute of the body."""
-        if self._words is None:
-            self._words = frozenset(
-                n.id if isinstance(n, t.Name) else n.attr for n in t.walk(self.body) if isinstance(n, t.Name | t.Attr)
-            )
-        return self._words
+        return frozenset(
+            n.id if isinstance(n, t.Name) else n.attr for n in self.nodes if isinstance(n, t.Name | t.Attr)
+        )
 
     def assigned(self, name: str) -> list[t.Expr]:
         """What plain assignments of the body bind to ``name``."""
         if self._assigned is None:
             self._assigned = {}
-            for node in t.walk(self.body):
+            for node in self.nodes:
                 if isinstance(node, t.Assign):
                     for target in node.targets:
                         if isinstance(target, t.Name):
@@ -88,7 +92,7 @@ class Usage:
     def made_beside(self, name: str) -> list[tuple[t.Call, list[str]]]:
         """The calls whose results are unpacked into ``name`` and other names, with those that a log shows."""
         out: list[tuple[t.Call, list[str]]] = []
-        for node in t.walk(self.body):
+        for node in self.nodes:
             if not isinstance(node, t.Assign) or not isinstance(node.value, t.Call):
                 continue
             for target in node.targets:
@@ -102,12 +106,12 @@ class Usage:
             isinstance(node, t.Call)
             and is_log(node)
             and any(isinstance(n, t.Name) and n.id == name for n in t.walk(node))
-            for node in t.walk(self.body)
+            for node in self.nodes
         )
 
     def returns(self, name: str) -> bool:
         """Is ``name`` handed to the caller, alone or in a tuple?"""
-        for node in t.walk(self.body):
+        for node in self.nodes:
             if isinstance(node, t.Return) and node.value is not None:
                 parts = node.value.elts if isinstance(node.value, t.Seq) else [node.value]
                 if any(isinstance(p, t.Name) and p.id == name for p in parts):
@@ -118,7 +122,7 @@ class Usage:
         """Does the dict bound to ``name`` go anywhere: into a call, a return, another name?"""
         if name not in self._escapes:
             met, harmless = 0, 0
-            for node in t.walk(self.body):
+            for node in self.nodes:
                 met += isinstance(node, t.Name) and node.id == name
                 harmless += sum(isinstance(e, t.Name) and e.id == name for e in _harmless(node))
             self._escapes[name] = met > harmless
@@ -142,30 +146,27 @@ class Usage:
     def replaced(self, path: str) -> frozenset[str]:
         """The items of the dict ``path`` that the body takes out, or replaces by a state dict, as texts."""
         found: set[str] = set()
-        for node in t.walk(self.body):
-            state = isinstance(node, t.Assign) and "state_dict" in t.render(node.value)
+        for node in self.nodes:
+            state = isinstance(node, t.Assign) and "state_dict" in render(node.value)
             if isinstance(node, t.Delete) or (isinstance(node, t.Assign) and state):
-                found.update(t.render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
+                found.update(render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
             elif isinstance(node, t.Call) and node.args and t.dotted(node.func) == f"{path}.pop":
-                found.add(f"{path}[{t.render(node.args[0].value)}]")
+                found.add(f"{path}[{render(node.args[0].value)}]")
         return frozenset(found)
 
+    @cached_property
     def used_as_module(self) -> frozenset[str]:
         """Access paths on which a method is called that only modules have."""
-        if self._modules is None:
-            from modelint.lint import known
-
-            found: set[str] = set()
-            for node in t.walk(self.body):
-                if isinstance(node, t.Call) and isinstance(node.func, t.Attr):
-                    name = node.func.attr
-                    if name in known.MODULE_METHODS or (name == "eval" and not node.args):
-                        value = node.func.value
-                        path = t.dotted(value.value if isinstance(value, t.Sub) else value)
-                        if path:
-                            found.add(t.render(value))
-            self._modules = frozenset(found)
-        return self._modules
+        found: set[str] = set()
+        for node in self.nodes:
+            if isinstance(node, t.Call) and isinstance(node.func, t.Attr):
+                name = node.func.attr
+                if name in known.MODULE_METHODS or (name == "eval" and not node.args):
+                    value = node.func.value
+                    path = t.dotted(value.value if isinstance(value, t.Sub) else value)
+                    if path:
+                        found.add(render(value))
+        return frozenset(found)
 
 
 #: What is asked of an item, or done to its own tensor; any other read of an item hands it on.
@@ -243,7 +244,7 @@ def _reports(node: t.Node, given: frozenset[str]) -> bool:
             return False
         if any(_MISSING.search(word) for word in _words(node)):
             return True
-        return any(_DICTS.search(t.render(expr)) or t.render(expr) in given for expr in _counted(node))
+        return any(_DICTS.search(render(expr)) or render(expr) in given for expr in _counted(node))
     if isinstance(node, t.Bin):
         return node.op in ("-", "^") and _is_key_set(node.left) and _is_key_set(node.right)
     if isinstance(node, t.If):
@@ -285,7 +286,7 @@ def _is_key_set(expr: t.Expr) -> bool:
 
 
 def _is_keys(expr: t.Expr) -> bool:
-    text = t.render(expr).lower()
+    text = render(expr).lower()
     return any(
         word in text for word in ("state", "dict", "keys", "param", "ckpt", "checkpoint", "weights", "own", "model")
     )

@@ -6,23 +6,27 @@ stands for; the counts add up to the number of tensors.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from modelint.checkpoint import dtypes, notes
 from modelint.checkpoint.contents import Contents, Finding, Note
-from modelint.checkpoint.words import many, size
+from modelint.checkpoint.words import cut, many, size
 from modelint.keys.fold import fold
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.report.escape import shown
-from modelint.report.json import to_ascii
+from modelint.report.json import escaped, to_ascii
 
 #: More lines than this are folded over shapes too, where that leaves at most half of them.
-LONG = 60
+LONG = 40
+#: So few keys are not folded.
+FEW = 12
 #: Wider names push the columns of their own line alone.
 _WIDEST = 72
+_LONGEST = 200
 
 
 class Shown(NamedTuple):
@@ -35,33 +39,36 @@ class Shown(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-def as_json(what: Shown) -> str:
-    """The fields that other programs read, in ASCII."""
+def as_json(what: Shown) -> Iterator[str]:
+    """The fields that other programs read, in ASCII; a line for each tensor."""
     contents = what.contents
     roots = contents.roots if contents is not None else ()
     shares = notes.shared(roots[0]) if roots else _tied(what.table)
-    tensors = [
-        {
-            "key": key,
-            "dtype": spec.dtype,
-            "shape": None if spec.shape is None else list(spec.shape),
-            "kind": spec.kind,
-            "shares": shares.get(key),
-        }
-        for key, spec in what.table.specs.items()
-    ]
-    document: dict[str, Any] = {
+    before: dict[str, object] = {
         "schema": 1,
         "source": what.source,
         "format": what.source.partition(":")[0] if contents is None else contents.format,
         "root": roots[0].path if roots else "/",
         "other_roots": [root.path for root in roots[1:]],
-        "tensors": tensors,
+    }
+    behind: dict[str, object] = {
         "calls": [] if contents is None else list(contents.calls),
         "findings": [finding._asdict() for finding in what.findings],
         "notes": [note._asdict() for note in what.notes],
     }
-    return to_ascii(document)
+    yield to_ascii(before).rstrip("}\n") + ',\n  "tensors": ['
+    separator = "\n    "
+    for key, spec in what.table.specs.items():
+        tensor = {
+            "key": key,
+            "dtype": spec.dtype,
+            "shape": spec.shape,
+            "kind": spec.kind,
+            "shares": shares.get(key),
+        }
+        yield separator + escaped(json.dumps(tensor))
+        separator = ",\n    "
+    yield "\n  ],\n" + to_ascii(behind).removeprefix("{\n")
 
 
 def key_lines(table: KeyTable) -> Iterator[str]:
@@ -73,14 +80,17 @@ def key_lines(table: KeyTable) -> Iterator[str]:
 def text(what: Shown, *, every: bool = False) -> Iterator[str]:
     """The report, line by line; ``every``: one line for each key, instead of folding them."""
     yield from _head(what)
-    rows = list(_each(what.table) if every else _folded(what.table))
+    few = len(what.table.specs) + len(what.table.extra) <= FEW
+    rows = list(_each(what.table) if every or few else _folded(what.table))
     if rows:
         yield "\n"
-    widths = [max((len(row[at]) for row in rows if len(row[0]) <= _WIDEST), default=0) for at in range(3)]
+    widths = [max((len(row[at]) for row in rows if len(row[at]) <= _WIDEST), default=0) for at in range(3)]
     for name, spec, count in rows:
-        line = f"{name:<{widths[0]}}  {spec:<{min(widths[1], _WIDEST)}}  {count:>{widths[2]}}"
+        # A key of a megabyte is what --keys and JSON are for.
+        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+        line = f"{name:<{widths[0]}}  {spec:<{widths[1]}}  {count:>{widths[2]}}"
         yield f"  {line.rstrip()}\n"
-    lines = [f"tied: {shown(' = '.join(group))}" for group in what.table.ties[:4]]
+    lines = [f"tied: {shown(' = '.join(map(cut, group[:8])))}" for group in what.table.ties[:4]]
     if len(what.table.ties) > 4:
         lines.append(f"tied: {len(what.table.ties) - 4} more groups")
     lines += [f"note: {shown(note.message)}" for note in what.notes]
@@ -113,10 +123,16 @@ def _head(what: Shown) -> Iterator[str]:
         also = ", ".join(f"{shown(other.path)} ({many(len(other.tensors), 'tensor')})" for other in others[:6])
         more = f" and {len(others) - 6} more" if len(others) > 6 else ""
         yield f"  state dict at {shown(root.path)}" + (f"; others, for --root: {also}{more}\n" if others else "\n")
-    if contents.entries:
-        beside = [f"{shown(path)} {shown(kind)}" for path, kind in list(contents.entries.items())[:8]]
-        more = f" and {len(contents.entries) - 8} more" if len(contents.entries) > 8 else ""
-        yield f"  beside it: {', '.join(beside)}{more}\n"
+    beside = [f"{shown(path)} {shown(kind)}" for path, kind in _telling(contents)]
+    if beside:
+        more = f" and {len(beside) - 8} more" if len(beside) > 8 else ""
+        yield f"  beside it: {', '.join(beside[:8])}{more}\n"
+
+
+def _telling(contents: Contents) -> Iterator[tuple[str, str]]:
+    """What stands beside the state dicts."""
+    roots = {each.path for each in contents.roots}
+    yield from ((path, kind) for path, kind in contents.entries.items() if path not in roots and kind != "None")
 
 
 #: Name, what it is, how many keys the line stands for.
@@ -127,7 +143,7 @@ def _each(table: KeyTable) -> Iterator[_Row]:
     for key, spec in table.specs.items():
         yield shown(key), f"{_shape(spec.shape)} {shown(spec.dtype)}", ""
     for key, kind in table.extra.items():
-        yield shown(key), f"extra state, {shown(kind)}", ""
+        yield shown(key), f"no tensor: {shown(kind)}", ""
 
 
 def _folded(table: KeyTable) -> list[_Row]:
@@ -140,7 +156,7 @@ def _folded(table: KeyTable) -> list[_Row]:
             rows = loose
     for line in fold(table.extra, table.extra, inside=True):
         count = f"x{len(line.keys):,}" if len(line.keys) > 1 else ""
-        rows.append((shown(line.text), f"extra state, {shown(table.extra[line.keys[0]])}", count))
+        rows.append((shown(line.text), f"no tensor: {shown(table.extra[line.keys[0]])}", count))
     return rows
 
 
@@ -154,13 +170,16 @@ class _Leaf(NamedTuple):
 
 def _exact(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
     """Keys of one shape and dtype together."""
-    lines = fold(specs, {key: spec[:2] for key, spec in specs.items()}, inside=True)
+    lines = fold(specs, {key: f"{spec.dtype} {spec.shape}" for key, spec in specs.items()}, inside=True)
     return [_Leaf(line.parts, _words([specs[line.keys[0]]], common), len(line.keys)) for line in lines]
 
 
 def _loose(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
-    """Keys of one number of dimensions together, where numbers alone tell them apart."""
-    marks = {key: (spec.dtype, None if spec.shape is None else len(spec.shape)) for key, spec in specs.items()}
+    """Keys of one number of dimensions (and one kernel) together, where numbers alone tell them apart."""
+    marks = {
+        key: spec.dtype if spec.shape is None else f"{spec.dtype} {len(spec.shape)} {spec.shape[2:]}"
+        for key, spec in specs.items()
+    }
     lines = fold(specs, marks, inside=True, names=False)
     return [_Leaf(line.parts, _words([specs[key] for key in line.keys], common), len(line.keys)) for line in lines]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 import warnings
 from collections import OrderedDict
@@ -26,6 +27,8 @@ _UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)")
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
+#: So often values are given to those keys alone that loading asks for.
+_ROUNDS = 8
 _LOADING = ("load_state_dict", "_load_from_state_dict", "set_extra_state")
 _SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
 _overriding: dict[tuple[type, tuple[str, ...]], bool] = {}
@@ -86,19 +89,34 @@ class Loader:
         """The verdict on one old layout."""
         if not self._hooks and self._is_mine(old):
             return _verdict(hooks=False)
-        first = self._try(old, "meta")
-        if _is_certain(first) or not self._changes:
-            return first
-        size = sum(_bytes(spec) for spec in old["keys"].values())
+        verdict, asked = self._on_meta(old)
+        if _is_certain(verdict) or not self._changes:
+            return verdict
+        size = sum(map(_bytes, old["keys"].values()))
         if size > self._memory // 2:
-            if not first["proved"]:
-                first["why"] = f"loading reads values, and {size / 2**30:.1f} GiB of them are too many"
-            return first
-        second = self._try(old, "cpu")
+            if not verdict["proved"]:
+                much = sum(_bytes(old["keys"][key]) for key in asked) or size
+                verdict["why"] = f"loading reads values, and {much / 2**30:.1f} GiB of them are too many"
+            return verdict
+        every = frozenset(old["keys"])
+        second, _ = self._try(old, every)
         if _is_certain(second) or size + self._size > self._memory // 2:
             return second
-        third = self._try(old, "cpu", whole=True)
+        third, _ = self._try(old, every, whole=True)
         return third if third["proved"] else second
+
+    def _on_meta(self, old: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        """Without values, but for those that loading asks for; returns the keys of these, too."""
+        asked: frozenset[str] = frozenset()
+        for _ in range(_ROUNDS):
+            verdict, more = self._try(old, asked)
+            more = (asked | more) & old["keys"].keys()
+            if _is_certain(verdict) or not self._changes or more == asked:
+                break
+            asked = more
+            if sum(_bytes(old["keys"][key]) for key in asked) > self._memory // 2:
+                break
+        return verdict, asked
 
     def round_trip(self, layout: Mapping[str, Any]) -> str | None:
         """Why a second instance does not accept what the first one saves. Asked only where torch does not ensure it."""
@@ -108,7 +126,6 @@ class Loader:
         if hasattr(self._state, "_metadata"):
             state._metadata = self._state._metadata
         verdict = self._run(self._instance(), state)
-        self._spare = None
         if not verdict["proved"]:
             verdict = self.load(layout)
         return None if verdict["loads"] or not verdict["proved"] else str(verdict["error"] or "keys are left over")
@@ -123,24 +140,23 @@ class Loader:
                 return False
         return {frozenset(group) for group in old["ties"]} == {frozenset(group) for group in record.ties(self._state)}
 
-    def _try(self, old: Mapping[str, Any], device: str, *, whole: bool = False) -> dict[str, Any]:
-        """Load an empty file, or one of zeros; ``whole``: the model has values, too, all of them zero."""
+    def _try(
+        self, old: Mapping[str, Any], real: frozenset[str], *, whole: bool = False
+    ) -> tuple[dict[str, Any], frozenset[str]]:
+        """Load a file in which the tensors of ``real`` are there, and zero; ``whole``: those of the model are, too.
+
+        Returns the verdict, and the keys whose values were asked for in vain.
+        """
         model = self._instance()
         if whole:
             self._spare = None
             try:
                 model = _zeroed(model)
             except Exception as error:
-                return {**_refused(error, self._hooks), "proved": False}
-        before = _Looks(model) if model is self._spare else None
-        file = _file(old, self._state, device)
-        watch = reach.Watch(file, model, hold=device == "meta")
-        verdict = self._run(model, file, watch)
-        if verdict["loads"]:
-            verdict.update(watch.found(model, self._saved)._asdict())
-        if before is not None and not before.hold():
-            self._spare = None
-        return verdict
+                return {**_refused(error, self._hooks), "proved": False}, frozenset()
+        file = _file(old, self._state, real)
+        watch = reach.Watch(file, model, hold=len(real) < len(file))
+        return self._run(model, file, watch), frozenset(watch.asked)
 
     def _instance(self) -> nn.Module:
         if not self._changes:
@@ -150,17 +166,32 @@ class Loader:
         return self._spare
 
     def _run(self, model: nn.Module, file: _File, watch: reach.Watch | None = None) -> dict[str, Any]:
+        before = _Looks(model) if model is self._spare else None
         try:
             with warnings.catch_warnings(), torch.no_grad(), watch or contextlib.nullcontext():
                 warnings.simplefilter("ignore")
-                result = model.load_state_dict(file, strict=True)
+                result = model.load_state_dict(file, **_strictly(model))
         except Exception as error:
             return _refused(error, self._hooks)
+        finally:
+            if before is not None and not before.hold():
+                self._spare = None
         verdict = _verdict(self._hooks)
         verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
         verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
         verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
+        if verdict["loads"] and watch is not None:
+            verdict.update(watch.found(model, self._saved)._asdict())
         return verdict
+
+
+def _strictly(model: nn.Module) -> dict[str, bool]:
+    """How it is told to be strict; overrides may know no other way."""
+    try:
+        inspect.signature(model.load_state_dict).bind({}, strict=True)
+    except (TypeError, ValueError):
+        return {}
+    return {"strict": True}
 
 
 def is_filled(value: object) -> bool:
@@ -217,8 +248,8 @@ def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
     }
 
 
-def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _File:
-    """A state dict of the old layout. On the meta device it is empty, but for what the model holds elsewhere."""
+def _file(old: Mapping[str, Any], state: Mapping[str, Any], real: frozenset[str]) -> _File:
+    """A state dict of the old layout, on the meta device, but for ``real`` and for what the model holds elsewhere."""
     found = _File()
     for key, spec in old["keys"].items():
         own = state.get(key)
@@ -226,8 +257,8 @@ def _file(old: Mapping[str, Any], state: Mapping[str, Any], device: str) -> _Fil
         if spec["shape"] is None:
             found[key] = UninitializedParameter(device="meta", dtype=dtype)  # type: ignore[call-arg]
             continue
-        real = device == "cpu" or (isinstance(own, torch.Tensor) and not own.is_meta)
-        found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if real else "meta")
+        there = key in real or (isinstance(own, torch.Tensor) and not own.is_meta)
+        found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if there else "meta")
     for key in old["extra"]:
         found[key] = state.get(key)
     for group in old["ties"]:

@@ -33,9 +33,8 @@ _FILLS = frozenset(
 )
 #: Ways out of torch, by which values may come back unseen.
 _ESCAPES = ("numpy", "tolist", "__array__")
-#: Written by torch itself where a file of an older torch lacks it.
-_COUNTER = "num_batches_tracked"
-_EXTRA = "_extra_state"
+#: torch itself writes the counter where a file lacks it, and frozen norms drop it; extra state goes its own way.
+_ASIDE = ("num_batches_tracked", "_extra_state")
 
 
 class Reach(NamedTuple):
@@ -60,6 +59,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._from[at] = self._from.get(at, _NONE) - _BUILT | {key}
         self._held: list[torch.Tensor] | None = [] if hold else None
         self._escaped: set[str] = set()
+        #: Keys of which an operation that failed asked for the values.
+        self.asked: set[str] = set()
         self._lost = False
         self._real = {name: getattr(torch.Tensor, name) for name in _ESCAPES}
 
@@ -77,12 +78,18 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _noting(self, real: Any) -> Any:
         def escape(tensor: torch.Tensor, *arguments: Any, **settings: Any) -> Any:
             self._escaped |= self._of(tensor)
+            if tensor.is_meta:
+                self.asked |= self._of(tensor)
             return real(tensor, *arguments, **settings)
 
         return escape
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        try:
+            result = func(*args, **(kwargs or {}))
+        except Exception:
+            self.asked |= _NONE.union(*map(self._of, _tensors((args, kwargs or {}))))
+            raise
         try:
             if func is torch.ops.aten.copy_.default:
                 self._copied(args[0], args[1])
@@ -129,15 +136,17 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for name, tensor in tensors_of(model):
             keys = self._of(tensor)
             arrived |= keys
-            if name not in names or name.endswith(_COUNTER) or keys - _BUILT:
+            if name not in names or name.endswith(_ASIDE) or keys - _BUILT:
                 continue
             if keys:
                 unreached.append(name)
             elif not self._escaped:
                 filled.append(name)
         for module in model.modules():  # what a load keeps in a plain attribute is not thrown away
-            arrived = arrived.union(*(self._of(each) for each in vars(module).values() if _is_tensor(each)))
-        dropped = [key for key in self._file if key not in arrived and not key.endswith(_EXTRA)]
+            for value in vars(module).values():
+                if isinstance(value, torch.Tensor):
+                    arrived |= self._of(value)
+        dropped = [key for key in self._file if key not in arrived and not key.endswith(_ASIDE)]
         return Reach(dropped, unreached, filled)
 
 
@@ -164,10 +173,6 @@ def _written(func: Any, args: Any, kwargs: Any) -> Iterator[torch.Tensor]:
     for at, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             yield from _tensors(args[at] if at < len(args) else kwargs.get(argument.name))
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, torch.Tensor)
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

@@ -87,7 +87,7 @@ def _serve(request: dict[str, Any], channel: _Channel) -> int:
     )
     processes.adopt_orphans()
     signal.signal(signal.SIGTERM, _stop)
-    memory = request["memory"] or processes.available_memory() // 2
+    memory = request["memory"] or processes.available_memory() // request["shares"]
     server = _Server(channel, request["timeout"], memory, child.run)
     gc.collect()
     gc.freeze()

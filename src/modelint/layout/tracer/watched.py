@@ -23,6 +23,14 @@ _WHERE = 0.3
 _FRAME = re.compile(r'\s*File "(?P<path>.*)", line (?P<line>\d+) in (?P<function>.*)$')
 
 
+_DOING = {
+    "import": "its import",
+    "call": "its construction",
+    "run": "its run on the declared inputs",
+    "wait": "the run of the old code",
+}
+
+
 class Watched:
     def __init__(self, model: dict[str, Any], pid: int, events: int, output: int) -> None:
         self.pid = pid
@@ -136,7 +144,7 @@ class Watched:
 
     def _post_mortem(self, timeout: float, memory: int) -> dict[str, Any]:
         """What a child that left no result died of."""
-        doing = {"import": "its import", "call": "its construction"}.get(self._state["stage"], "its recording")
+        doing = _DOING.get(self._state["stage"], "its recording")
         blame = "code"
         if self._over == "timeout":
             stage, message = "timeout", f"{doing} took longer than {timeout:g} s"

@@ -1,0 +1,103 @@
+"""`modelint diff`: why a file of OLD does not load into NEW, and what makes it fit. Arguments in, exit code out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from modelint import catalogue, sources
+from modelint.checkpoint import torchscript
+from modelint.checkpoint.facts import WholeModule
+from modelint.console import Wrong, count, say, stdout
+from modelint.keys.cause import explain
+from modelint.keys.diff import diff
+from modelint.keys.situation import Around
+from modelint.report import keydiff, program, write
+from modelint.report.escape import shown
+from modelint.rule import CauseRule
+
+if TYPE_CHECKING:
+    import argparse
+
+    from modelint.sources import Source
+
+#: Stands for "print it, and nothing else".
+STDOUT = "-"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: a file of OLD loads into NEW unchanged. 1: it does not. 3: one cannot be looked at. Raises Wrong."""
+    options = sources.Options(arguments.root, arguments.python, arguments.config)
+    try:
+        old = sources.read(arguments.old, options)
+        root = None if old.kind == "file" else arguments.root
+        new = sources.read(arguments.new, options._replace(root=root))
+    except sources.CouldNotLook as error:
+        say(f"modelint: {shown(str(error))}")
+        for line in error.more:
+            say(f"  {shown(line)}")
+        return 3
+    compared = compare(old, new, options.root if old.kind == "file" else None)
+    code = program.program(compared.explanation, compared.origin)
+    if arguments.emit_code not in (None, STDOUT):
+        _save(arguments.emit_code, code)
+    if arguments.emit_map is not None:
+        _save(arguments.emit_map, keydiff.key_map(compared))
+    lines: Iterable[str]
+    if arguments.emit_code == STDOUT:
+        lines = (code,)
+    elif arguments.format == "json":
+        lines = (keydiff.as_json(compared),)
+    elif arguments.keys:
+        lines = keydiff.key_lines(compared)
+    else:
+        lines = keydiff.text(compared, code, every=arguments.all)
+    if arguments.output_file is not None:
+        _save(arguments.output_file, "".join(lines))
+    else:
+        with stdout() as stream:
+            for line in lines:
+                write(stream, line)
+    say(_summary(compared))
+    return 0 if compared.diff.loads else 1
+
+
+def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compared:
+    """What differs, and why; ``root``: the state dict of OLD that the user means."""
+    found = diff(old.table, new.table, old_buffers=old.buffers, new_buffers=new.buffers)
+    rules = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
+    origin = _origin(old)
+    around = Around(origin.roots[0], unsaved=frozenset(new.buffers), constants=new.constants)
+    if old.contents is not None and root is None:
+        others = {each.path: each.table() for each in old.contents.roots[1:]}
+        around = around._replace(others=others)
+        tied = [path for path, table in others.items() if table.specs.keys() == old.table.specs.keys()]
+        origin = origin._replace(roots=(origin.roots[0], *tied))
+    return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name)
+
+
+def _origin(old: Source) -> program.Origin:
+    if old.contents is None:
+        return program.Origin(old.name, old.kind)
+    contents = old.contents
+    module = contents.format == torchscript.FORMAT or any(isinstance(fact, WholeModule) for fact in contents.facts)
+    path = contents.roots[0].path if contents.roots else "/"
+    return program.Origin(old.name, contents.format, (path,), module)
+
+
+def _save(path: str, text: str) -> None:
+    from modelint import atomic
+
+    try:
+        atomic.write(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise Wrong(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _summary(compared: keydiff.Compared) -> str:
+    found = compared.diff
+    if found.loads:
+        return "loads unchanged" if found.same else "loads unchanged, though not all is the same"
+    counts = ((found.missing, "missing"), (found.unexpected, "unexpected"), (found.reshaped, "of another shape"))
+    parts = [f"{len(keys)} {words}" for keys, words in counts if keys]
+    return f"{', '.join(parts)}; {count(len(compared.explanation.causes), 'cause')}"

@@ -1,0 +1,176 @@
+"""What differs between two sources of keys, as text and as JSON, the cause first: for `modelint diff`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from modelint.keys.cause import Explanation
+from modelint.keys.diff import Change, KeyDiff
+from modelint.keys.fold import fold
+from modelint.keys.words import counted, shape
+from modelint.report.escape import shown
+from modelint.report.json import to_ascii
+from modelint.report.program import Origin, lines_of
+
+_WIDTH = 110
+#: So many folded lines of one kind are shown; --all shows every key.
+_LINES = 12
+
+
+class Compared(NamedTuple):
+    """The difference, what explains it, and what the two sources are called."""
+
+    diff: KeyDiff
+    explanation: Explanation
+    origin: Origin
+    new: str
+
+
+def as_json(compared: Compared) -> str:
+    """The fields that other programs read, in ASCII."""
+    found, explanation = compared.diff, compared.explanation
+    document = {
+        "schema": 1,
+        "same": found.same,
+        "loads": found.loads,
+        "missing": list(found.missing),
+        "unexpected": list(found.unexpected),
+        "reshaped": [_change(each) for each in found.reshaped],
+        "retyped": [{"key": each.key, "old": each.old.dtype, "new": each.new.dtype} for each in found.retyped],
+        "renamed": [{"old": old, "new": new, "certainty": "proposed"} for old, new in explanation.renamed().items()],
+        "ambiguous": [
+            {"old": list(each.old), "new": list(each.new), "why": each.why} for each in explanation.ambiguous
+        ],
+        "causes": _causes(explanation),
+    }
+    return to_ascii(document)
+
+
+def key_map(compared: Compared) -> str:
+    """The renames alone: old key -> new key; what is undecided stands beside them."""
+    document = {
+        "schema": 1,
+        "old": compared.origin.source,
+        "new": compared.new,
+        "renamed": compared.explanation.renamed(),
+        "ambiguous": [
+            {"old": list(each.old), "new": list(each.new), "why": each.why} for each in compared.explanation.ambiguous
+        ],
+    }
+    return to_ascii(document)
+
+
+def key_lines(compared: Compared) -> Iterator[str]:
+    """One key that differs a line, for grep."""
+    found = compared.diff
+    for word, keys in (("missing", found.missing), ("unexpected", found.unexpected)):
+        yield from (f"{word} {shown(key)}\n" for key in keys)
+    yield from (
+        f"reshaped {shown(each.key)} {shape(each.old.shape)} {shape(each.new.shape)}\n" for each in found.reshaped
+    )
+
+
+def text(compared: Compared, code: str, *, every: bool = False) -> Iterator[str]:
+    """The report, line by line; ``every``: a line for each key, instead of folding them."""
+    found, explanation = compared.diff, compared.explanation
+    yield f"{shown(compared.origin.source)} -> {shown(compared.new)}\n"
+    yield f"  {_verdict(compared)}\n"
+    if explanation.causes:
+        yield "\n"
+    for each in explanation.causes:
+        yield from _wrapped(f"{each.code} {each.name}: {each.cause.message}", "  ", "      ")
+        yield from _wrapped(each.cause.help, "      = ", "        ")
+    for rivals in explanation.ambiguous:
+        yield from _wrapped(f"undecided: {_some(rivals.old)} -> {_some(rivals.new)}: {rivals.why}", "  ", "      ")
+    if (not found.loads and not explanation.fits) or every:
+        yield from _left(compared, every=every)
+    if found.retyped:
+        kinds = dict.fromkeys(f"{each.old.dtype} -> {each.new.dtype}" for each in found.retyped)
+        yield f"\n  other dtypes, which a load converts: {shown(', '.join(kinds))} ({counted(len(found.retyped))})\n"
+    if explanation.steps or (compared.origin.roots != ("/",) and found.loads):
+        yield f"\n  {_what_code_does(explanation)}\n\n"
+        yield code
+
+
+def _verdict(compared: Compared) -> str:
+    found, before = compared.diff, compared.explanation.before
+    sizes = f"{counted(before.cells)} in OLD, {len(before.new)} in NEW"
+    if found.same:
+        return f"the same: {sizes}"
+    if found.loads:
+        return f"loads unchanged: {sizes}"
+    kinds = ((found.missing, "missing"), (found.unexpected, "unexpected"), (found.reshaped, "of another shape"))
+    parts = [f"{len(keys)} {words}" for keys, words in kinds if keys]
+    return f"does not load: {', '.join(parts)} ({sizes})"
+
+
+def _what_code_does(explanation: Explanation) -> str:
+    if explanation.fits:
+        return "the code that makes it fit, strictly:"
+    return "the code that makes fit what can be; its strict load names the rest:"
+
+
+def _left(compared: Compared, *, every: bool) -> Iterator[str]:
+    """What no cause has mended; with ``every`` all that differs, as the sources have it."""
+    found, after = compared.diff, compared.explanation.after
+    missing: Iterable[str] = found.missing if every else after.missing
+    unexpected: Iterable[str] = found.unexpected if every else after.unexpected
+    for words, keys in (("missing", missing), ("unexpected", unexpected)):
+        yield from _listed(words, [shown(line) for line in (keys if every else _lines(keys))], len(list(keys)), every)
+    changes = {each.key: (each.old.shape, each.new.shape) for each in found.reshaped} if every else dict(after.reshaped)
+    lines = []
+    for line in fold(changes, changes) if not every else fold(changes, {key: key for key in changes}):
+        old, new = changes[line.keys[0]]
+        lines.append(f"{shown(line.text)}  {shape(old)} -> {shape(new)}")
+    yield from _listed("of another shape", lines, len(changes), every)
+
+
+def _listed(words: str, lines: list[str], keys: int, every: bool) -> Iterator[str]:
+    if not lines:
+        return
+    yield f"\n  {words} ({counted(keys)})\n"
+    most = len(lines) if every else _LINES
+    yield from (f"    {line}\n" for line in lines[:most])
+    if len(lines) > most:
+        yield f"    and {len(lines) - most} lines more, see --all\n"
+
+
+def _lines(keys: Iterable[str]) -> list[str]:
+    return [line.text + (f"  x{len(line.keys):,}" if len(line.keys) > 1 else "") for line in fold(keys)]
+
+
+def _some(keys: Iterable[str]) -> str:
+    lines = [line.text for line in fold(keys)]
+    return ", ".join(lines[:2]) + (" ..." if len(lines) > 2 else "")
+
+
+def _wrapped(words: str, first: str, then: str) -> Iterator[str]:
+    lines = textwrap.wrap(
+        shown(words),
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=then,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    yield from (f"{line}\n" for line in lines)
+
+
+def _causes(explanation: Explanation) -> list[dict[str, str | None]]:
+    situation = explanation.before
+    found = []
+    for each in explanation.causes:
+        code = "\n".join(lines_of(each.cause, situation))
+        found.append({"code": each.code, "name": each.name, "message": each.cause.message, "fix": code or None})
+        situation = situation.after(each.cause.steps)
+    return found
+
+
+def _change(change: Change) -> dict[str, object]:
+    return {"key": change.key, "old": _sizes(change.old.shape), "new": _sizes(change.new.shape)}
+
+
+def _sizes(size: tuple[int, ...] | None) -> list[int] | None:
+    return None if size is None else list(size)
