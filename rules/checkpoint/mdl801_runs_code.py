@@ -3,7 +3,7 @@
 ## What it does
 Reports a checkpoint that makes `pickle.load`, or `torch.load(weights_only=False)`, call something that can run any
 code, any command, or read and write any file: `os.system`, `eval`, `subprocess.Popen`, `builtins.getattr`,
-`torch.hub.load`.
+`torch.hub.load`. So does a name that is only looked up: an object of the file can be made to call it.
 
 modelint is no malware scanner. It reads a file without running it, and lists all that a load would call (`calls` in
 the JSON); this rule knows the commonest of the names that no checkpoint needs. A file without this finding may still
@@ -36,13 +36,18 @@ Where you wrote the file, and know why it calls that: pickled functions (cloudpi
 
 from collections.abc import Iterator
 
-from modelint.checkpoint.facts import Called
+from modelint.checkpoint.facts import Called, Named
 from modelint.checkpoint.globals import danger
 from modelint.rule import FileReport, FileRule
 
 
-def check(fact: Called) -> Iterator[FileReport]:
-    if danger(fact.name) == "runs":
+def check(fact: Called | Named) -> Iterator[FileReport]:
+    if isinstance(fact, Named):
+        yield FileReport(
+            f"it names {fact.name}, which can run anything, and an object in it may call that; do not load a file that "
+            "you did not make"
+        )
+    elif danger(fact.name) == "runs":
         yield FileReport(f"a load calls {fact.name}, which can run anything; do not load a file that you did not make")
 
 
@@ -50,6 +55,6 @@ RULE = FileRule(
     code="MDL801",
     name="runs-code",
     summary="a load of the file calls what can run any code",
-    facts=(Called,),
+    facts=(Called, Named),
     check=check,
 )

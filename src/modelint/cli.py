@@ -104,10 +104,19 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _valued(argv: Sequence[str]) -> list[str]:
-    """argv with the value that a bare --fail-on-unanalysed stands for: argparse would take the next path for it."""
+    """argv with the values that bare options stand for: argparse would take the next path for one."""
     end = argv.index("--") if "--" in argv else len(argv)
-    option = "--fail-on-unanalysed"
-    return [f"{option}=any" if each == option and at < end else each for at, each in enumerate(argv)]
+    bare = {"--fail-on-unanalysed": "any"}
+    if argv[:1] == ["diff"] and "--emit-code" in argv and _sources(argv[1 : argv.index("--emit-code")]) < 2:
+        bare["--emit-code"] = "-"
+    return [f"{each}={bare[each]}" if each in bare and at < end else each for at, each in enumerate(argv)]
+
+
+def _sources(argv: Sequence[str]) -> int:
+    """How many of OLD and NEW stand in the first arguments of diff."""
+    valued = ("--root", "--format", "--output-file", "--emit-map", "--config", "--python")
+    values = [at + 1 for at, each in enumerate(argv) if each in valued]
+    return sum(at not in values and not each.startswith("--") for at, each in enumerate(argv))
 
 
 def _parser() -> _Parser:
@@ -215,13 +224,15 @@ def _add_diff(diff: argparse.ArgumentParser) -> None:
 
 
 def _add_show(show: argparse.ArgumentParser) -> None:
-    show.add_argument("source", metavar="SOURCE", help="a checkpoint file, a folder, or an index of shards")
+    show.add_argument("source", metavar="SOURCE", help="a checkpoint file, a folder, manifest:NAME, model:NAME")
     show.add_argument("--root", metavar="PATH", help="the state dict that is meant, where there are several: /ema")
     lines = show.add_mutually_exclusive_group()
     lines.add_argument("--all", action="store_true", help="one line for each key, instead of folding them")
     lines.add_argument("--keys", action="store_true", help="the keys alone, one a line")
     show.add_argument("--format", choices=("text", "json"), default="text")
     show.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
+    show.add_argument("--config", metavar="FILE", help="use this configuration")
+    _add_interpreter(show)
 
 
 def _add_interpreter(parser: argparse._ActionsContainer) -> None:

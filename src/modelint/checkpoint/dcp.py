@@ -51,6 +51,7 @@ def read(folder: str) -> Contents:
         calls=outcome.calls,
         facts=(*facts, *gone),
         bytes=size + files,
+        globals=outcome.globals,
     )
 
 

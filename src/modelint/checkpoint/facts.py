@@ -15,6 +15,12 @@ class Called(NamedTuple):
     name: str
 
 
+class Named(NamedTuple):
+    """A load of the file would look this up, and not call it: an object of the file may."""
+
+    name: str
+
+
 class WholeModule(NamedTuple):
     """The file holds an object of a class, not a state dict."""
 
@@ -84,6 +90,15 @@ class BadShape(NamedTuple):
     others: int = 0
 
 
+class BadTensor(NamedTuple):
+    """What the file says of a tensor is nothing that torch writes, or loads. ``why`` goes on after the key."""
+
+    key: str
+    why: str
+    #: So many other tensors of the file are like it.
+    others: int = 0
+
+
 class MissingShards(NamedTuple):
     """Files that the index or the metadata names are not there. ``keys``: what they should hold."""
 
@@ -121,6 +136,7 @@ class InShard(NamedTuple):
 
 Fact = (
     Called
+    | Named
     | WholeModule
     | NoTensors
     | WrongExtension
@@ -130,6 +146,7 @@ Fact = (
     | ShortRecord
     | ViewOutsideStorage
     | BadShape
+    | BadTensor
     | MissingShards
     | WrongShard
     | UnnamedShard

@@ -49,14 +49,14 @@ def choose(folder: str) -> Meant:
     for name in _FILES:
         if name in names:
             return Meant("file", os.path.join(folder, name))
+    if "data.pkl" in names and "version" in names:
+        raise Refused("a torch file that was unpacked; zip the folder again, without compression, or get it anew")
     files = [name for name in names if name.endswith(EXTENSIONS)] + found
     if len(files) == 1:
         return Meant("file", os.path.join(folder, files[0]))
     if files:
         shown = ", ".join(files[:4]) + (f" and {len(files) - 4} more" if len(files) > 4 else "")
         raise Refused(f"a folder with {len(files)} checkpoint files ({shown}), and no index that joins them; name one")
-    if "data.pkl" in names and "version" in names:
-        raise Refused("a torch file that was unpacked; zip the folder again, without compression, or get it anew")
     if "saved_model.pb" in names or any(name.endswith(".ckpt.index") or name == "checkpoint" for name in names):
         raise Refused("a TensorFlow model; modelint reads checkpoints of torch")
     raise Refused("a folder without a checkpoint in it" if names else "the folder is empty")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from typing import Literal
 
 Danger = Literal["runs", "suspicious"]
@@ -28,7 +29,7 @@ _RUNNING_MODULES = frozenset(
 )
 
 #: Single functions, and packages of torch and numpy.
-_RUNNING = re.compile(r"""
+_RUNNING = r"""
     builtins\.(eval|exec|execfile|compile|open|__import__|getattr|setattr|delattr|apply|input|breakpoint|globals|locals|vars
         |__build_class__|reload|file|map|filter|reduce|type)
   | types\.(FunctionType|CodeType|LambdaType|ModuleType|MethodType|CellType|DynamicClassAttribute|new_class)
@@ -46,23 +47,30 @@ _RUNNING = re.compile(r"""
   | sympy\.(sympify|parsing\..*|core\.sympify\..*|lambdify|utilities\..*) | numexpr\.evaluate
   | IPython\..* | tensorflow\..*\.(load\w*|py_func\w*) | yaml\.(load|unsafe_load|full_load)
   | transformers\.(pipeline|\w*\.from_pretrained)
-""", re.VERBOSE)  # fmt: skip
+"""
 
 #: Modules that a module has as attributes because it imports them: whoever goes through one goes elsewhere.
 _LEADING = frozenset("builtins ctypes importlib nt os pickle posix pty runpy shutil subprocess sys".split())
+_LEADING_FROM_KNOWN = _LEADING | frozenset(
+    "atexit functools gc glob http inspect io linecache logging multiprocessing operator platform socket tarfile "
+    "tempfile threading traceback urllib warnings zipfile".split()
+)
 
 #: What a checkpoint has use for.
-_HARMLESS = re.compile(r"""
+_HARMLESS = r"""
     (collections|_collections)\.(OrderedDict|defaultdict|Counter|deque|ChainMap|UserDict|UserList)
   | builtins\.(set|frozenset|dict|list|tuple|bytearray|bytes|str|unicode|int|long|float|bool|complex|range|xrange|slice
         |object|NoneType|ellipsis|memoryview|\w*(Error|Exception|Warning))
   | copyreg\.(_reconstructor|__newobj__|__newobj_ex__) | (_codecs|codecs)\.encode
   | (datetime|_pydatetime)\.(datetime|date|time|timedelta|timezone) | (decimal|_pydecimal|_decimal)\.Decimal
-  | fractions\.Fraction | uuid\.\w+ | (pathlib|pathlib\._local)\.(Pure)?(Posix|Windows)?Path | argparse\.Namespace
-  | types\.(SimpleNamespace|MappingProxyType|NoneType) | (functools|_functools)\.partial | enum\.\w+
+  | fractions\.Fraction | uuid\.(UUID|SafeUUID) | (pathlib|pathlib\._local)\.(Pure)?(Posix|Windows)?Path
+  | argparse\.Namespace
+  | types\.(SimpleNamespace|MappingProxyType|NoneType) | (functools|_functools)\.partial
+  | enum\.(Enum|(Int|Str)Enum|(Int)?Flag|Enum(Meta|Type))
   | (random|_random)\.Random | array\.(array|_array_reconstructor) | (re|re\._compiler|_sre|re)\.(_compile|compile)
-  | logging\.(getLogger|Logger|_\w+|\w*Handler|Formatter|PlaceHolder|RootLogger) | (operator|_operator)\.itemgetter
-  | string\.Template | ipaddress\.\w+ | zoneinfo\..* | time\.struct_time | inspect\._\w+ | weakref\.WeakKeyDictionary
+  | logging\.(getLogger|Logger|Formatter|PlaceHolder|RootLogger|NullHandler|Manager) | (operator|_operator)\.itemgetter
+  | string\.Template | ipaddress\.\w+ | zoneinfo\.ZoneInfo | time\.struct_time
+  | inspect\.(_empty|_ParameterKind|Parameter|Signature) | weakref\.WeakKeyDictionary
   | torch\._utils\._rebuild\w* | torch\._tensor\.\w+ | torch\.storage\._load_from_bytes | torch\.jit\._pickle\.\w+
   | torch\._C\._nn\.\w+ | torch\.Size | torch\.(device|Generator|dtype) | torch\.serialization\._get_layout
   | torch\.(_tensor|nn\.parameter|nested\._internal\.\w+|_prims_common|_subclasses\.\w+)\.\w+ | torch\.\w*Storage
@@ -74,13 +82,13 @@ _HARMLESS = re.compile(r"""
   | numpy\.(ndarray|dtype|dtypes\.\w+|matrix|matrixlib\.\w+\.matrix|recarray|bool_?|[a-z]+[0-9]+_?|str_|bytes_|void
         |longlong|generic|number|ma\.core\.\w+)
   | numpy(\.core|\._core)?\.\w+\._ufunc_reconstruct | numpy\.random\.\w+\.\w+ | scipy\.sparse\.\S+
-""", re.VERBOSE)  # fmt: skip
+"""
 
 #: Without ``test``, as many a script is called.
 _JUDGED = (sys.stdlib_module_names | set(_OLD) | {"torch", "numpy"}) - {"test"}
 
 #: What ``torch.load(weights_only=True)`` of torch 2.13 takes without being asked.
-_WEIGHTS_ONLY = re.compile(r"""
+_WEIGHTS_ONLY = r"""
     collections\.(Counter|OrderedDict) | builtins\.(bytearray|complex|set) | _codecs\.encode
   | torch\.(cuda\.|sparse\.|cuda\.sparse\.)?(BFloat16|Bool|Byte|Char|ComplexDouble|ComplexFloat|Double|Float|Half|Int
         |Long|Short|QInt32|QInt8|QUInt2x4|QUInt4x2|QUInt8)(Storage|Tensor)
@@ -89,7 +97,17 @@ _WEIGHTS_ONLY = re.compile(r"""
         |parameter|parameter_with_state|qtensor|sparse_tensor|tensor|tensor_v2|tensor_v3|wrapper_subclass)
   | torch\._tensor\._rebuild_from_type_v2 | torch\.per_(channel|tensor)_\w+
   | torch\.(bfloat16|bool|bits\w+|complex\d+|float\w+|q?u?int\w+)
-""", re.VERBOSE)  # fmt: skip
+"""
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """When it is first asked for: compiling takes longer than reading a file."""
+    return re.compile(pattern, re.VERBOSE)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    return _compiled(pattern).fullmatch(name) is not None
 
 
 def modern(name: str) -> str:
@@ -104,16 +122,24 @@ def danger(name: str) -> Danger | None:
     if weights_only_takes(name):
         return None
     module, *attributes = name.split(".")
-    if _RUNNING.fullmatch(name) or module in _RUNNING_MODULES or name.rpartition(".")[0] in _RUNNING_MODULES:
+    if module == "__torch__":
+        return None  # a class of TorchScript, which no import finds
+    if _fits(_RUNNING, name) or module in _RUNNING_MODULES or name.rpartition(".")[0] in _RUNNING_MODULES:
         return "runs"
     # From protocol 4 on a name may lead through attributes: torch.serialization "os.system".
-    if not _LEADING.isdisjoint(attributes[:-1]) or any(each.startswith("__") for each in attributes[:-1]):
+    leading = _LEADING_FROM_KNOWN if module in _JUDGED else _LEADING
+    if not leading.isdisjoint(attributes[:-1]) or any(map(_is_special, attributes[:-1])):
         return "runs"
-    if module in _JUDGED and not _HARMLESS.fullmatch(name):
+    if module in _JUDGED and not _fits(_HARMLESS, name):
         return "suspicious"
     return None
 
 
+def _is_special(attribute: str) -> bool:
+    """``__globals__``, ``__builtins__``, ``__subclasses__``."""
+    return attribute.startswith("__") and attribute.endswith("__")
+
+
 def weights_only_takes(name: str) -> bool:
     """Whether ``torch.load(weights_only=True)`` calls ``name`` without ``add_safe_globals``."""
-    return _WEIGHTS_ONLY.fullmatch(modern(name)) is not None
+    return _fits(_WEIGHTS_ONLY, modern(name))

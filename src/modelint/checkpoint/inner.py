@@ -36,6 +36,8 @@ class Loads:
     def __init__(self, budget: Budget) -> None:
         self.found: dict[int, Inner] = {}
         self.calls: dict[str, None] = {}
+        #: All names in them, called or not.
+        self.globals: dict[str, None] = {}
         self._budget = budget
         self._machine = Machine(InMemory(b""), budget, piece=4096)
         #: How the streams begin, as far as they are alike.
@@ -58,6 +60,7 @@ class Loads:
                 self.found[id(call)] = inner
             todo.extend(self._machine.loads)
         self.calls.update(self._machine.calls)
+        self.globals.update(self._machine.globals)
 
     def _parse(self, call: Call) -> Inner | None:
         source, start, end = bytes_of(call.args[0] if isinstance(call.args, TupleNode) and call.args else None)
@@ -83,13 +86,20 @@ def prelude(machine: Machine, at: int, end: int) -> int:
     return machine.run(at, end)[1]
 
 
-def called(calls: Iterable[str], loads: list[Call], budget: Budget) -> tuple[str, ...]:
-    """The names that a pickle calls, with those that the streams inside it call."""
+class Names(NamedTuple):
+    """What a load calls, and all that it looks up, each once."""
+
+    calls: tuple[str, ...]
+    globals: tuple[str, ...]
+
+
+def names(calls: Iterable[str], named: Iterable[str], loads: list[Call], budget: Budget) -> Names:
+    """Those of a pickle, and of the streams inside it."""
     if not loads:
-        return tuple(calls)
+        return Names(tuple(calls), tuple(named))
     inner = Loads(budget)
     inner.look(loads)
-    return tuple(dict.fromkeys((*calls, *inner.calls)))
+    return Names(tuple(dict.fromkeys((*calls, *inner.calls))), tuple(dict.fromkeys((*named, *inner.globals))))
 
 
 def bytes_of(node: object) -> tuple[Source, int, int]:

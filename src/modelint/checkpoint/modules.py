@@ -5,8 +5,8 @@ from __future__ import annotations
 from modelint.checkpoint import limits
 from modelint.checkpoint.contents import Refused, Stored
 from modelint.checkpoint.limits import Budget
-from modelint.checkpoint.nodes import Pairs, named, pairs_of, state_of
-from modelint.checkpoint.pickle_values import Call, DictNode, SetNode, TupleNode
+from modelint.checkpoint.nodes import Pairs, named, pairs_of, set_of, state_of
+from modelint.checkpoint.pickle_values import Call, DictNode, TupleNode
 from modelint.checkpoint.tensors import Tensors
 from modelint.keys.table import Kind
 
@@ -33,15 +33,18 @@ def keys(node: object, tensors: Tensors, budget: Budget) -> dict[str, Stored]:
     """Key -> tensor of a module, in the order of ``state_dict()``. Buffers that are not persistent are left out."""
     found: dict[str, Stored] = {}
     todo: list[tuple[str, object, int]] = [("", node, 0)]
+    seen = 0
     while todo:
         prefix, module, depth = todo.pop()
+        seen += 1
+        if seen > limits.MODULES:
+            raise Refused(f"holds more than {limits.MODULES:,} modules: no model is built like that")
         held = attributes(module)
         if held is None:
             continue
         if depth > limits.DEPTH:
             raise Refused(f"holds modules nested deeper than {limits.DEPTH} levels")
-        passing = held.get("_non_persistent_buffers_set")
-        skipped = {item for item in passing.items if type(item) is str} if isinstance(passing, SetNode) else set()
+        skipped = {item for item in set_of(held.get("_non_persistent_buffers_set")) if type(item) is str}
         kinds: tuple[tuple[str, Kind], ...] = (("_parameters", "parameter"), ("_buffers", "buffer"))
         for name, kind in kinds:
             for key, value in named(pairs_of(held[name]) or []).items():

@@ -40,6 +40,15 @@ def items_of(node: object) -> list[object] | tuple[object, ...] | None:
     return None
 
 
+def set_of(node: object) -> list[object] | tuple[object, ...]:
+    """The items of a set, also as protocols before 4 write it: a call with a list."""
+    if isinstance(node, SetNode):
+        return node.items
+    if isinstance(node, Call) and node.name == "builtins.set" and isinstance(node.args, TupleNode) and node.args:
+        return items_of(node.args[0]) or ()
+    return ()
+
+
 def state_of(node: object) -> Pairs | None:
     """What BUILD would put into the ``__dict__`` of an object; None if it has none."""
     if not isinstance(node, Call):

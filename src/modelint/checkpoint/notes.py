@@ -67,10 +67,9 @@ def _prefixed(contents: Contents, root: Root) -> Iterator[Note]:
         prefix += found
         wrappers.append(_PREFIXES[found])
     if prefix:
-        yield Note(
-            "wrapper-prefix",
-            f"every key begins with {prefix!r}: saved from inside {' in '.join(wrappers)}; no bare model has that",
-        )
+        inside = ", inside that ".join(wrappers)
+        message = f"every key begins with {prefix!r}: saved from inside {inside}; no bare model has that"
+        yield Note("wrapper-prefix", message)
 
 
 def _share(contents: Contents, root: Root) -> Iterator[Note]:
@@ -136,11 +135,14 @@ def _forms(contents: Contents, root: Root) -> Iterator[Note]:
         if stored.form:
             by_form.setdefault(stored.form, []).append(key)
     for form, names in list(by_form.items())[:_NAMES]:
-        yield Note("special-tensors", f"{many(len(names), 'tensor')} {form}: {keys(names)}")
+        what = f"{many(len(names), 'key')} of numpy arrays"
+        if form != "numpy":
+            what = f"{many(len(names), 'tensor')} {form}"
+        yield Note("special-tensors", f"{what}: {keys(names)}")
 
 
 def _scripted(contents: Contents, root: Root) -> Iterator[Note]:
-    if contents.format == "TorchScript":
+    if contents.format == "TorchScript" and root.tensors:
         yield Note(
             "scripted", "a TorchScript archive keeps non-persistent buffers too: state_dict() may have fewer keys"
         )

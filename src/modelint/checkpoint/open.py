@@ -20,7 +20,7 @@ from modelint.checkpoint import (
     zipped,
 )
 from modelint.checkpoint.contents import Contents, Refused, Root
-from modelint.checkpoint.facts import Called, NoTensors, WrongExtension
+from modelint.checkpoint.facts import Called, Named, NoTensors, WrongExtension
 from modelint.checkpoint.globals import danger
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.sniff import HEAD, Format, sniff
@@ -117,6 +117,7 @@ def _checked(path: str, contents: Contents) -> Contents:
 def _observed(contents: Contents) -> list[object]:
     """Facts that need no reader to see them."""
     facts: list[object] = [Called(name) for name in contents.calls if danger(name) is not None]
+    facts += (Named(name) for name in contents.globals if name not in contents.calls and danger(name) == "runs")
     if not any(root.tensors for root in contents.roots):
         facts.append(NoTensors(_instead(contents.roots, contents)))
     return facts

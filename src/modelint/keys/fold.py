@@ -54,12 +54,13 @@ def fold(
         order.setdefault(key, len(order))
     buckets: dict[tuple[_Pattern, Hashable], list[tuple[list[_Choice], list[str]]]] = {}
     lines: list[Fold] = []
+    known: dict[str, tuple[list[_Choice], _Pattern]] = {}
     for key in order:
         parts = key.split(".")
         if len(parts) > MAX_COMPONENTS:
             lines.append(Fold(_escaped(key), (key,), (_escaped(key),)))
             continue
-        choices, pattern = _taken_apart(parts, inside)
+        choices, pattern = _taken_apart(parts, inside, known)
         mark = marks.get(key) if marks is not None else None
         buckets.setdefault((pattern, mark), []).append((choices, [key]))
     for (pattern, _), boxes in buckets.items():
@@ -73,22 +74,31 @@ def fold(
     return sorted(lines, key=lambda line: order[line.keys[0]])
 
 
-def _taken_apart(parts: Sequence[str], inside: bool) -> tuple[list[_Choice], _Pattern]:
+def _taken_apart(
+    parts: Sequence[str], inside: bool, known: dict[str, tuple[list[_Choice], _Pattern]]
+) -> tuple[list[_Choice], _Pattern]:
+    """The choices of a key, one of each, and what stands where; ``known`` keeps what a part is."""
     choices: list[_Choice] = []
-    pattern: list[_Piece] = []
+    pattern: _Pattern = ()
     for part in parts:
-        if is_number(part):
-            choices.append((int(part),))
-            pattern.append("number")
-        elif inside and len(pieces := _PIECES.findall(part)) > 1 and len(pieces) <= MAX_PIECES:
-            for at, piece in enumerate(pieces):
-                number = is_number(piece)
-                choices.append((int(piece),) if number else (piece,))
-                pattern.append(_INSIDE[number, at > 0])
-        else:
-            choices.append((part,))
-            pattern.append("name")
-    return choices, tuple(pattern)
+        if (taken := known.get(part)) is None:
+            taken = known[part] = _of_part(part, inside)
+        choices += taken[0]
+        pattern += taken[1]
+    return choices, pattern
+
+
+def _of_part(part: str, inside: bool) -> tuple[list[_Choice], _Pattern]:
+    if is_number(part):
+        return [(int(part),)], ("number",)
+    pieces = _PIECES.findall(part) if inside else ()
+    if not 1 < len(pieces) <= MAX_PIECES:
+        return [(part,)], ("name",)
+    numbers = [is_number(piece) for piece in pieces]
+    choices: list[_Choice] = [
+        (int(piece),) if number else (piece,) for piece, number in zip(pieces, numbers, strict=True)
+    ]
+    return choices, tuple(_INSIDE[number, at > 0] for at, number in enumerate(numbers))
 
 
 def _put_together(choices: Sequence[_Choice], pattern: _Pattern) -> list[str]:

@@ -6,25 +6,27 @@ stands for; the counts add up to the number of tensors.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from modelint.checkpoint import dtypes, notes
 from modelint.checkpoint.contents import Contents, Finding, Note
-from modelint.checkpoint.words import many, size
+from modelint.checkpoint.words import cut, many, size
 from modelint.keys.fold import fold
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.report.escape import shown
-from modelint.report.json import to_ascii
+from modelint.report.json import escaped, to_ascii
 
 #: More lines than this are folded over shapes too, where that leaves at most half of them.
-LONG = 60
+LONG = 40
 #: So few keys are not folded.
 FEW = 12
 #: Wider names push the columns of their own line alone.
 _WIDEST = 72
+_LONGEST = 200
 
 
 class Shown(NamedTuple):
@@ -37,33 +39,36 @@ class Shown(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-def as_json(what: Shown) -> str:
-    """The fields that other programs read, in ASCII."""
+def as_json(what: Shown) -> Iterator[str]:
+    """The fields that other programs read, in ASCII; a line for each tensor."""
     contents = what.contents
     roots = contents.roots if contents is not None else ()
     shares = notes.shared(roots[0]) if roots else _tied(what.table)
-    tensors = [
-        {
-            "key": key,
-            "dtype": spec.dtype,
-            "shape": None if spec.shape is None else list(spec.shape),
-            "kind": spec.kind,
-            "shares": shares.get(key),
-        }
-        for key, spec in what.table.specs.items()
-    ]
-    document: dict[str, Any] = {
+    before: dict[str, object] = {
         "schema": 1,
         "source": what.source,
         "format": what.source.partition(":")[0] if contents is None else contents.format,
         "root": roots[0].path if roots else "/",
         "other_roots": [root.path for root in roots[1:]],
-        "tensors": tensors,
+    }
+    behind: dict[str, object] = {
         "calls": [] if contents is None else list(contents.calls),
         "findings": [finding._asdict() for finding in what.findings],
         "notes": [note._asdict() for note in what.notes],
     }
-    return to_ascii(document)
+    yield to_ascii(before).rstrip("}\n") + ',\n  "tensors": ['
+    separator = "\n    "
+    for key, spec in what.table.specs.items():
+        tensor = {
+            "key": key,
+            "dtype": spec.dtype,
+            "shape": spec.shape,
+            "kind": spec.kind,
+            "shares": shares.get(key),
+        }
+        yield separator + escaped(json.dumps(tensor))
+        separator = ",\n    "
+    yield "\n  ],\n" + to_ascii(behind).removeprefix("{\n")
 
 
 def key_lines(table: KeyTable) -> Iterator[str]:
@@ -79,11 +84,13 @@ def text(what: Shown, *, every: bool = False) -> Iterator[str]:
     rows = list(_each(what.table) if every or few else _folded(what.table))
     if rows:
         yield "\n"
-    widths = [max((len(row[at]) for row in rows if len(row[0]) <= _WIDEST), default=0) for at in range(3)]
+    widths = [max((len(row[at]) for row in rows if len(row[at]) <= _WIDEST), default=0) for at in range(3)]
     for name, spec, count in rows:
-        line = f"{name:<{widths[0]}}  {spec:<{min(widths[1], _WIDEST)}}  {count:>{widths[2]}}"
+        # A key of a megabyte is what --keys and JSON are for.
+        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+        line = f"{name:<{widths[0]}}  {spec:<{widths[1]}}  {count:>{widths[2]}}"
         yield f"  {line.rstrip()}\n"
-    lines = [f"tied: {shown(' = '.join(group))}" for group in what.table.ties[:4]]
+    lines = [f"tied: {shown(' = '.join(map(cut, group[:8])))}" for group in what.table.ties[:4]]
     if len(what.table.ties) > 4:
         lines.append(f"tied: {len(what.table.ties) - 4} more groups")
     lines += [f"note: {shown(note.message)}" for note in what.notes]
@@ -168,8 +175,11 @@ def _exact(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
 
 
 def _loose(specs: Mapping[str, TensorSpec], common: str) -> list[_Leaf]:
-    """Keys of one number of dimensions together, where numbers alone tell them apart."""
-    marks = {key: (spec.dtype, None if spec.shape is None else len(spec.shape)) for key, spec in specs.items()}
+    """Keys of one number of dimensions (and one kernel) together, where numbers alone tell them apart."""
+    marks = {
+        key: spec.dtype if spec.shape is None else f"{spec.dtype} {len(spec.shape)} {spec.shape[2:]}"
+        for key, spec in specs.items()
+    }
     lines = fold(specs, marks, inside=True, names=False)
     return [_Leaf(line.parts, _words([specs[key] for key in line.keys], common), len(line.keys)) for line in lines]
 

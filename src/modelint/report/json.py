@@ -21,8 +21,12 @@ def text(outcome: Outcome) -> str:
 
 
 def to_ascii(document: object) -> str:
-    """JSON in ASCII: ``ensure_ascii`` escapes whatever is not between space and tilde, control characters too."""
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    """JSON in ASCII, with whatever is not between space and tilde escaped; ``ensure_ascii`` leaves DEL alone."""
+    return escaped(json.dumps(document, indent=2, ensure_ascii=True)) + "\n"
+
+
+def escaped(text: str) -> str:
+    return text.replace("\x7f", "\\u007f")
 
 
 def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
