@@ -107,7 +107,7 @@ def test_trained_under_data_parallel_with_other_classes(run: Any, folder: Path) 
     assert shown.code == 1
     for words in ("saved from a model inside DataParallel", "10 in the file, 3 in the model", "def load_old"):
         assert words in shown.out
-    assert shown.err == "10 missing, 10 unexpected; 2 causes\n"
+    assert shown.err == "9 missing, 9 unexpected; 2 causes\n"
 
 
 def test_one_saved_inside_another(run: Any, folder: Path) -> None:
@@ -265,7 +265,7 @@ def test_text_folds_and_all_and_keys_do_not(run: Any, folder: Path) -> None:
     torch.save({f"layers.{n}.fc.weight": torch.zeros(2, 2) for n in range(6)}, "six.pt")
     torch.save({f"layers.{n}.fc.weight": torch.zeros(2, 2) for n in range(9)}, "nine.pt")
     text = run("six.pt", "nine.pt").out
-    assert "layers has 0..5 in the file, 0..8 in the model" in text
+    assert "layers has 0..5 in the file, 0..8 in the model" in " ".join(text.split())
     assert "missing (3 keys)\n    layers.{6..8}.fc.weight  x3\n" in text and "def load_old" not in text
     assert "    layers.7.fc.weight\n" in run("six.pt", "nine.pt", "--all").out
     assert run("six.pt", "nine.pt", "--keys").out.splitlines() == [f"missing layers.{n}.fc.weight" for n in (6, 7, 8)]

@@ -189,6 +189,9 @@ def _add_lock(lock: argparse.ArgumentParser) -> None:
     lock.add_argument(
         "--retire", action="append", metavar="NAME", help="no longer prove that files of this release load (--reason)"
     )
+    lock.add_argument(
+        "--propose-inputs", action="store_true", help="show inputs for the models that declare none; write nothing"
+    )
     names = lock.add_mutually_exclusive_group()
     names.add_argument("--remove", metavar="NAME", help="remove the manifest of a model that is no longer declared")
     names.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="keep the manifest of OLD under the name NEW")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from modelint import sources
@@ -15,6 +16,10 @@ from modelint.report.escape import shown
 
 if TYPE_CHECKING:
     import argparse
+
+
+#: Lines that are written together.
+_AT_ONCE = 1_000
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,8 +54,9 @@ def _write(lines: Iterable[str], path: str | None) -> None:
     """To stdout, or to a file."""
     if path is None:
         with stdout() as stream:
-            for line in lines:
-                write(stream, line)
+            rest = iter(lines)
+            while some := "".join(islice(rest, _AT_ONCE)):
+                write(stream, some)
         return
     from modelint import atomic
 

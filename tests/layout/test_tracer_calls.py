@@ -99,3 +99,28 @@ def test_weights_that_only_an_optional_argument_leads_to_are_there_to_be_used(tm
     assert [(part.path, part.optional) for part in changed.parts] == [("layer", False)]
     other = net.replace("+ mask", "* mask")
     assert [part.optional for part in pair(old, model("return h", other, own=", mask=None"), tmp_path).parts] == [False]
+
+
+WRAPPER = """
+class Norm(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+        self.inner = inner
+
+    def forward(self, x, **kwargs):
+        return self.inner(self.norm(x), **kwargs)
+"""
+
+
+def test_a_default_that_a_wrapper_hands_on_does_not_count(tmp_path) -> None:
+    layer = "return -h if turned else h"
+    old, plain, turned = (
+        WRAPPER
+        + model(layer, f"return self.out(self.layer({arguments}))", more=", turned=False").replace(
+            "self.layer = Layer()", "self.layer = Norm(Layer())"
+        )
+        for arguments in ("x", "x, turned=False", "x, turned=True")
+    )
+    assert pair(old, plain, tmp_path).same
+    assert not pair(old, turned, tmp_path).same

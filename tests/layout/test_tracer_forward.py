@@ -127,6 +127,10 @@ SAME = {
     "transposed weight": ("return x @ self.a.weight.T", "return x @ self.a.weight.transpose(0, 1)"),
     "one": ("return self.a(x)", "return self.a(x) * torch.ones(1)"),
     "softmax of old": ("return F.softmax(self.a(x).view(-1, 8))", "return F.softmax(self.a(x).view(-1, 8), dim=-1)"),
+    "powers": (
+        "return self.a(x) * torch.logspace(0.0, math.log(5) / math.log(2), 8, base=2)",
+        "return self.a(x) * torch.logspace(0.0, math.log(5) / math.log(10), 8)",
+    ),
     "callable": (
         "return self.a(x) if x.dim() > 2 else x",
         "deep = x.dim() > 2\ndeep = deep() if callable(deep) else deep\nreturn self.a(x) if deep else x",
@@ -151,6 +155,10 @@ CHANGED = {
         "h = self.a(x).transpose(0, 1)\nreturn h.reshape(h.shape[1], -1)",
     ),
     "softmax of old": ("return F.softmax(self.a(x).view(-1, 8))", "return F.softmax(self.a(x).view(-1, 8), dim=0)"),
+    "powers": (
+        "return self.a(x) * torch.logspace(0.0, 2.0, 8, base=2)",
+        "return self.a(x) * torch.logspace(0.0, 2.0, 8)",
+    ),
     "ones": ("return self.a(x)", "return self.a(x) * torch.ones(8, 1, 8)"),
     "constant": ("return self.a(x) * 0.5", "return self.a(x) * 0.25"),
     "difference": ("return self.a(x) - self.b(x)", "return self.b(x) - self.a(x)"),
@@ -311,6 +319,15 @@ def test_the_model_is_left_as_it_was() -> None:
     assert "training" not in vars(torch.nn.Module)
     assert model(torch.ones(1, 4)).shape == (1, 4)
     assert torch.arange(3).tolist() == [0, 1, 2]
+
+
+def test_a_block_mask_is_traced(tmp_path) -> None:
+    head = "from torch.nn.attention.flex_attention import BlockMask, flex_attention\n"
+    body = "m = BlockMask.from_kv_blocks(self.a(x), self.b(x))\nreturn flex_attention(x, x, x, block_mask=m)"
+    old, other = head + net(body), head + net(body.replace("self.b(x))", "-self.b(x))"))
+    assert pair(old, old, tmp_path).same
+    meaning = pair(old, other, tmp_path)
+    assert (meaning.same, meaning.traced) == (False, True)
 
 
 def test_axes_moved_by_einops() -> None:

@@ -272,6 +272,7 @@ def _nested() -> Iterator[Pair]:
     small, lit = table("timm_resnet18_37"), table("lightning_resnet18_37")
     model = truth(small, lambda key: f"model.{key}")
     yield Pair("lightning", "841", lit, small, truth=model)
+    yield Pair("lightning, compiled", "832 841", below("model._orig_mod.", small), small)
     yield Pair("lightning, other classes", "841 838", lit, table("timm_resnet18"))
     yield Pair(
         "flattened training dict",
@@ -395,6 +396,17 @@ def _names() -> Iterator[Pair]:
     llama = table("hf_llama_tiny_tied")
     yield Pair("tied head of a library", "844", but(llama, "lm_head.weight"), llama)
     sliced = {key[7:]: spec for key, spec in resnet.specs.items()}
+    saved = renamed(table("hf_bert_tiny_mlm"), gamma)
+    yield Pair(
+        "another head, gamma and beta, data parallel",
+        "831 853 844 830",
+        below("module.", saved),
+        table("hf_bert_tiny_cls"),
+        loads=False,
+    )
+    linear = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
+    turned = shaped(gpt, lambda key, shape: shape[::-1] if linear.search(key) else shape)
+    yield Pair("GPT-2 of a library for one's own", "856 844 839", but(masks, "lm_head.weight"), turned)
     yield Pair("sliced, keys lost", "840", KeyTable(sliced), resnet, loads=False)
 
 

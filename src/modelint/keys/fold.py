@@ -7,13 +7,18 @@ and the counts add up. Only canonical integers count as numbers (``01`` is a nam
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 #: Longer keys are no names of modules; each stands for itself.
 MAX_COMPONENTS = 64
 _MAX_DIGITS = 9
+
+#: Keys with more names, or more parts in all, have nothing in common; and how much is compared at most.
+_MAX_NAMES = 100_000
+_MAX_PARTS = 8_000_000
+_EFFORT = 16_000_000
 
 #: So many pieces of letters and digits a name may have, to be looked into.
 MAX_PIECES = 8
@@ -52,6 +57,8 @@ def fold(
     order: dict[str, int] = {}
     for key in keys:
         order.setdefault(key, len(order))
+    if too_many(order):
+        return [Fold(_escaped(key), (key,), (_escaped(key),)) for key in order]
     buckets: dict[tuple[_Pattern, Hashable], list[tuple[list[_Choice], list[str]]]] = {}
     lines: list[Fold] = []
     known: dict[str, tuple[list[_Choice], _Pattern]] = {}
@@ -63,9 +70,11 @@ def fold(
         choices, pattern = _taken_apart(parts, inside, known)
         mark = marks.get(key) if marks is not None else None
         buckets.setdefault((pattern, mark), []).append((choices, [key]))
+    effort = _EFFORT
     for (pattern, _), boxes in buckets.items():
         for place in _places(pattern, names):
-            if len(boxes) == 1:
+            effort -= len(boxes) * len(pattern)
+            if len(boxes) == 1 or effort < 0:
                 break
             boxes = _merged(boxes, place)
         for choices, found in boxes:
@@ -117,6 +126,21 @@ def _places(pattern: _Pattern, names: bool) -> list[int]:
     if names:
         groups += (("name", "first-name", "on-name"),)
     return [at for group in groups for at in range(len(pattern) - 1, -1, -1) if pattern[at] in group]
+
+
+def too_many(keys: Collection[str]) -> bool:
+    """Whether folding would take long, and leave nearly as many lines: then each key stands for itself."""
+    if len(keys) <= _MAX_NAMES // MAX_COMPONENTS:
+        return False
+    names: set[str] = set()
+    total = 0
+    for key in keys:
+        parts = key.split(".", MAX_COMPONENTS)
+        total += len(parts)
+        names.update(parts)
+        if len(names) > _MAX_NAMES or total > _MAX_PARTS:
+            return True
+    return False
 
 
 def folded(keys: Iterable[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from modelint.layout.drift import Drift
 from modelint.layout.facts import DriftFact, KeyRenamed, KeyRetyped, Numbers
 from modelint.layout.manifest import Manifest
 from modelint.layout.revision import Copy, NoRevision, Revision
+from modelint.layout.settle import may_differ
 from modelint.layout.traced import Failure, Request, Result
 from modelint.layout.traced import Numbers as Told
 
@@ -56,12 +57,7 @@ def can_settle(found: Drift) -> bool:
 
 def _is_open(fact: DriftFact) -> bool:
     breaks = fact.drift.cls == "breaking"
-    return isinstance(fact, KeyRenamed) if breaks else fact.drift.cls == "silent" or _tells(fact)
-
-
-def _tells(fact: DriftFact) -> bool:
-    """Of what is safe: training goes another way, or hooks take old files to who knows where."""
-    return fact.drift.severity == "warning" or fact.drift.hooks
+    return isinstance(fact, KeyRenamed) if breaks else fact.drift.cls == "silent" or may_differ(fact)
 
 
 def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Numbers]]:

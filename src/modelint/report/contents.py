@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from math import prod
 from typing import NamedTuple
 
 from modelint.checkpoint import dtypes, notes
 from modelint.checkpoint.contents import Contents, Finding, Note
 from modelint.checkpoint.words import cut, many, size
-from modelint.keys.fold import fold
+from modelint.keys.fold import fold, too_many
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.report.escape import shown
 from modelint.report.json import escaped, to_ascii
@@ -24,6 +25,8 @@ from modelint.report.json import escaped, to_ascii
 LONG = 40
 #: So few keys are not folded.
 FEW = 12
+#: So many lines are shown at most, unless all are asked for.
+MOST = 1_000
 #: Wider names push the columns of their own line alone.
 _WIDEST = 72
 _LONGEST = 200
@@ -37,6 +40,14 @@ class Shown(NamedTuple):
     contents: Contents | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+class _Row(NamedTuple):
+    """A line: name, what it is, how many keys it stands for."""
+
+    name: str
+    words: str
+    stands_for: int
 
 
 def as_json(what: Shown) -> Iterator[str]:
@@ -58,17 +69,18 @@ def as_json(what: Shown) -> Iterator[str]:
     }
     yield to_ascii(before).rstrip("}\n") + ',\n  "tensors": ['
     separator = "\n    "
+    known: dict[int, str] = {}
     for key, spec in what.table.specs.items():
-        tensor = {
-            "key": key,
-            "dtype": spec.dtype,
-            "shape": spec.shape,
-            "kind": spec.kind,
-            "shares": shares.get(key),
-        }
-        yield separator + escaped(json.dumps(tensor))
+        if (said := known.get(id(spec))) is None:
+            fields = {"dtype": spec.dtype, "shape": spec.shape, "kind": spec.kind}
+            said = known[id(spec)] = escaped(json.dumps(fields)[1:-1])
+        yield f'{separator}{{"key": {_quoted(key)}, {said}, "shares": {_quoted(shares.get(key))}}}'
         separator = ",\n    "
     yield "\n  ],\n" + to_ascii(behind).removeprefix("{\n")
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else escaped(json.dumps(text))
 
 
 def key_lines(table: KeyTable) -> Iterator[str]:
@@ -81,15 +93,16 @@ def text(what: Shown, *, every: bool = False) -> Iterator[str]:
     """The report, line by line; ``every``: one line for each key, instead of folding them."""
     yield from _head(what)
     few = len(what.table.specs) + len(what.table.extra) <= FEW
-    rows = list(_each(what.table) if every or few else _folded(what.table))
-    if rows:
-        yield "\n"
-    widths = [max((len(row[at]) for row in rows if len(row[at]) <= _WIDEST), default=0) for at in range(3)]
-    for name, spec, count in rows:
-        # A key of a megabyte is what --keys and JSON are for.
-        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
-        line = f"{name:<{widths[0]}}  {spec:<{widths[1]}}  {count:>{widths[2]}}"
-        yield f"  {line.rstrip()}\n"
+    rows: Iterable[_Row]
+    if every:
+        rows, hidden = _each(what.table), 0
+    else:
+        found = _each(what.table) if few or too_many(what.table.specs) else _folded(what.table)
+        rows = list(islice(found, MOST))
+        hidden = len(what.table.specs) + len(what.table.extra) - sum(row.stands_for for row in rows)
+    yield from _columns(rows)
+    if hidden:
+        yield f"  ... and {many(hidden, 'key')} more: --keys, --all and --format json have them all\n"
     lines = [f"tied: {shown(' = '.join(map(cut, group[:8])))}" for group in what.table.ties[:4]]
     if len(what.table.ties) > 4:
         lines.append(f"tied: {len(what.table.ties) - 4} more groups")
@@ -98,6 +111,26 @@ def text(what: Shown, *, every: bool = False) -> Iterator[str]:
     if lines:
         yield "\n"
     yield from (f"{line}\n" for line in lines)
+
+
+def _columns(rows: Iterable[_Row]) -> Iterator[str]:
+    """The lines, with columns as wide as the first ones need."""
+    rows = iter(rows)
+    first = list(islice(rows, MOST))
+    if first:
+        yield "\n"
+    counts = [_count(row) for row in first]
+    names = max((len(row.name) for row in first if len(row.name) <= _WIDEST), default=0)
+    words = max((len(row.words) for row in first if len(row.words) <= _WIDEST), default=0)
+    width = max(map(len, counts), default=0)
+    for row in chain(first, rows):
+        # A key of a megabyte is what --keys and JSON are for.
+        name = row.name if len(row.name) <= _LONGEST else f"{row.name[: _LONGEST - 3]}..."
+        yield f"  {name:<{names}}  {row.words:<{words}}  {_count(row):>{width}}".rstrip() + "\n"
+
+
+def _count(row: _Row) -> str:
+    return f"x{row.stands_for:,}" if row.stands_for > 1 else ""
 
 
 def _head(what: Shown) -> Iterator[str]:
@@ -135,28 +168,23 @@ def _telling(contents: Contents) -> Iterator[tuple[str, str]]:
     yield from ((path, kind) for path, kind in contents.entries.items() if path not in roots and kind != "None")
 
 
-#: Name, what it is, how many keys the line stands for.
-_Row = tuple[str, str, str]
-
-
 def _each(table: KeyTable) -> Iterator[_Row]:
     for key, spec in table.specs.items():
-        yield shown(key), f"{_shape(spec.shape)} {shown(spec.dtype)}", ""
+        yield _Row(shown(key), f"{_shape(spec.shape)} {shown(spec.dtype)}", 1)
     for key, kind in table.extra.items():
-        yield shown(key), f"no tensor: {shown(kind)}", ""
+        yield _Row(shown(key), f"no tensor: {shown(kind)}", 1)
 
 
 def _folded(table: KeyTable) -> list[_Row]:
     usual = Counter(spec.dtype for spec in table.specs.values()).most_common(1)
     common = usual[0][0] if usual else ""
     rows = _by_module(_exact(table.specs, common))
-    if len(rows) > LONG:
+    if LONG < len(rows) <= MOST:
         loose = _by_module(_loose(table.specs, common))
         if len(loose) * 2 <= len(rows):
             rows = loose
     for line in fold(table.extra, table.extra, inside=True):
-        count = f"x{len(line.keys):,}" if len(line.keys) > 1 else ""
-        rows.append((shown(line.text), f"no tensor: {shown(table.extra[line.keys[0]])}", count))
+        rows.append(_Row(shown(line.text), f"no tensor: {shown(table.extra[line.keys[0]])}", len(line.keys)))
     return rows
 
 
@@ -192,9 +220,8 @@ def _by_module(leaves: Sequence[_Leaf]) -> list[_Row]:
     rows = []
     for path, found in modules.items():
         total = sum(leaf.stands_for for leaf in found)
-        count = f"x{total:,}" if total > 1 else ""
         if len(found) == 1:
-            rows.append((shown(".".join(found[0].parts)), found[0].words, count))
+            rows.append(_Row(shown(".".join(found[0].parts)), found[0].words, total))
             continue
         by_words: dict[str, list[str]] = {}
         for leaf in found:
@@ -202,11 +229,9 @@ def _by_module(leaves: Sequence[_Leaf]) -> list[_Row]:
         # A module of many leaves (a flat state dict) gets a row for each shape.
         words = [f"{', '.join(names)} {each}" for each, names in by_words.items()]
         if path and sum(map(len, words)) <= 100:
-            rows.append((shown(".".join(path)), ", ".join(words), count))
+            rows.append(_Row(shown(".".join(path)), ", ".join(words), total))
             continue
-        for leaf in found:
-            one = f"x{leaf.stands_for:,}" if leaf.stands_for > 1 else ""
-            rows.append((shown(".".join(leaf.parts)), leaf.words, one))
+        rows += (_Row(shown(".".join(leaf.parts)), leaf.words, leaf.stands_for) for leaf in found)
     return rows
 
 

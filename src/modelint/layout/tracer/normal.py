@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -228,6 +229,11 @@ def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             return flat("mul", (one, -1))
     if name == "permute" and len(bound) == 2:
         return permuted(values["self"], bound[1])
+    if name == "logspace" and all(is_number(values.get(key, 10)) for key in ("start", "end", "base")):
+        # The powers of e, whatever they were written as powers of.
+        by = math.log(values.pop("base", 10))
+        values.update(start=values["start"] * by, end=values["end"] * by)
+        return Node(name, tuple(sorted(values.items())))
     if name == "unsqueeze" and len(bound) == 2:
         return unsqueezed(values["self"], values["dim"])
     return Node(name, tuple(along(name, special(name, bound))))

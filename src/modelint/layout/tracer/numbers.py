@@ -165,7 +165,8 @@ class _Side:
                 continue
             self._renamed = bool(way)
             return model, load
-        raise Unsettled(f"a file of the old layout does not load: {refused}")
+        words = "files of the old layout do not load" + (", under the new names either" if renames else "")
+        raise Unsettled(words if "Error(s) in loading" in refused else f"{words}: {refused}")
 
     def _loader(self, versions: Mapping[str, int], renames: Mapping[str, str]) -> Callable[..., None]:
         moved = self._task["moved"] if renames else {}

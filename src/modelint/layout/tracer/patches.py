@@ -278,6 +278,9 @@ class Patches:
                 stand_in = _with_functions(name)
                 self.table[id(getattr(flex, name))] = stand_in
                 self.set(flex, name, stand_in)
+            masks = getattr(flex, "BlockMask", None)
+            if hasattr(masks, "from_kv_blocks"):
+                self.set(masks, "from_kv_blocks", staticmethod(_with_functions("from_kv_blocks")))
         self.set(torch, "vmap", lambda function, *args, **kwargs: function)
         distributions = sys.modules.get("torch.distributions.distribution")
         if distributions is not None:

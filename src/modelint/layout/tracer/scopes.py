@@ -16,7 +16,7 @@ from .graph import SLOT, Node, digest
 from .hooks import with_hooks
 from .rank import rank
 from .state import Snapshot
-from .structure import bound, leaves, output, rebuild, shape
+from .structure import bound, leaves, output, passed_on, rebuild, shape
 from .traces import Traced, tree
 from .values import STATE, Scalar, Sizes, TensorValue, Untraceable, Value
 
@@ -173,6 +173,14 @@ class Path:
         arguments = bound(module.forward, args, kwargs)
         slot = self.module_node(module)
         key, traced = tracer.trace(module, args, kwargs, arguments)
+        loose = passed_on(module.forward, kwargs)
+        if loose and traced.node is not None:
+            # A default that a wrapper hands on: the same call without it.
+            rest = {name: value for name, value in kwargs.items() if name not in loose}
+            fewer = bound(module.forward, args, rest)
+            other, without = tracer.trace(module, args, rest, fewer)
+            if without.node is not None and without.node.strict == traced.node.strict:
+                key, traced, arguments = other, without, fewer
         self.called[key] = None
         if traced.error is not None and traced.node is None and explicit_raise(traced.error):
             raise traced.error
