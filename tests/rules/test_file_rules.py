@@ -27,6 +27,7 @@ SAID = [
     (facts.MissingRecord("data/3", KEYS[:1]), "MDL808", "data/3 is not in the archive: layers.0.weight"),
     (facts.ShortRecord("data/0", 100, 16384, KEYS[:2]), "MDL809", "data/0 has 100 bytes, and 16,384 are"),
     (facts.ViewOutsideStorage(KEYS[:1], 8192, 4096), "MDL810", "layers.0.weight reaches to byte 8,192"),
+    (facts.BadTensor("a", "its dtype is none", 1), "MDL811", "a: its dtype is none, and 1 other like it; do not load"),
     (facts.BadShape("a", (2, -3), "no tensor has such a size", 4), "MDL811", "a has the shape [2, -3]: no tensor has"),
     (facts.MissingShards(("b", "c"), KEYS), "MDL812", "2 files are not there (b, c): 12 keys without"),
     (facts.MissingShards(("b",), ()), "MDL812", "1 file is not there (b): the weights cannot be"),
