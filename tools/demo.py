@@ -1,4 +1,7 @@
-"""Check the project in examples/ and compare what is reported with examples/expected.txt: `make demo`."""
+"""Check the project in examples/, and diff an old checkpoint of it: `make demo`.
+
+What is reported is compared with examples/expected.txt; the code that `modelint diff` prints is run.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+OLD = "old_classifier.pt"
+#: Makes the old checkpoint: trained on several GPUs, on a data set of 37 classes.
+MAKE = "import torch, model; torch.save(torch.nn.DataParallel(model.Classifier(37)).state_dict(), {path!a})"
+#: Runs the printed code.
+LOAD = "import torch, model, fit; print(fit.load_old(model.Classifier(10), torch.load({path!a}, weights_only=True)))"
+CAUSE = re.compile(r"^  (?P<code>MDL\d{3}) [\w-]+: ", re.MULTILINE)
 HEADLINE = re.compile(r"^(?P<path>.+?):(?P<line>\d+):\d+: (?P<code>MDL\d{3}) ")
 
 
@@ -26,8 +36,29 @@ def reported(text: str) -> list[str]:
     return [f"{found['code']} {found['path']}:{found['line']}" for line in lines if (found := HEADLINE.match(line))]
 
 
+def diff(folder: Path) -> list[str]:
+    """`modelint diff` of an old checkpoint against the manifest of today: what it names, and how the code fares."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path, code = str(Path(scratch, OLD)), str(Path(scratch, "fit.py"))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), scratch)), "PYTHONWARNINGS": "ignore"}
+
+        def run(*arguments: str) -> str:
+            ran = subprocess.run(
+                [sys.executable, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+            )
+            return ran.stdout
+
+        run("-c", MAKE.format(path=path))
+        text = run("-m", "modelint", "diff", path, "manifest:classifier", "--emit-code", code).replace(path, OLD)
+        print(text, flush=True)
+        loaded = run("-c", LOAD.format(path=path)).strip()
+        print(f"the printed code, run: {loaded}\n", flush=True)
+    found = [f"{code} {OLD}" for code in CAUSE.findall(text)]
+    return [*found, f"loads {OLD}"] if loaded == "<All keys matched successfully>" else found
+
+
 def main() -> int:
-    """Exit 0 when the report is the expected one."""
+    """Exit 0 when what is reported is what is expected."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "examples").resolve()
     expected = (folder / "expected.txt").read_text(encoding="utf-8").split("\n")
     expected = [line for line in expected if line and not line.startswith("#")]
@@ -35,8 +66,9 @@ def main() -> int:
     report = check(folder, "full", color).stdout
     print(report, flush=True)
     found = reported(report)
+    found += diff(folder)
     if found == expected:
-        print(f"demo: all {len(found)} diagnostics stand where {folder.name}/expected.txt has them, and no other")
+        print(f"demo: all {len(found)} lines of {folder.name}/expected.txt, and nothing else")
         return 0
     for line in sorted(set(expected) - set(found)):
         print(f"demo: not reported: {line}")

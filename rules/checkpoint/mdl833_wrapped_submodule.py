@@ -41,7 +41,7 @@ PART = "module"
 
 
 def check(at: Situation) -> Iterator[Cause]:
-    if not at.old_parts[PART]:
+    if not at.old_parts[PART] or all(key.startswith(f"{PART}.") for key in at.cells):
         return
     form = Without((PART,))
     found = {key: form.of(key) for key in at.unexpected if PART in key.split(".")[1:]}

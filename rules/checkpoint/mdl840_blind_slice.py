@@ -55,8 +55,8 @@ def check(at: Situation) -> Iterator[Cause]:
         for key in at.new:
             names.setdefault(key[length:], []).append(key)
         cut = {key: names[key] for key in at.cells if key in names}
-        middle = sum(length and each[0][length - 1] not in "." for each in cut.values())
-        if len(cut) < SHARE * len(at.cells) or 2 * middle < len(cut):
+        middle = any(each[0][length - 1 : length] not in ("", ".") for each in cut.values())
+        if len(cut) < SHARE * len(at.cells) or not middle or len({each[0][:length] for each in cut.values()}) < 2:
             continue
         mapping = {}
         for key, wholes in cut.items():
@@ -66,7 +66,8 @@ def check(at: Situation) -> Iterator[Cause]:
                 mapping[key] = fitting[-1]
         if len(mapping) < SHARE * len(at.cells):
             continue
-        lost = len([key for key in at.new if key not in mapping.values()])
+        found = set(mapping.values())
+        lost = tuple(key for key in at.new if key not in found)
         gone = (
             f"; {counted(lost)} of the model became the name of another one, and their weights are lost" if lost else ""
         )
@@ -76,6 +77,7 @@ def check(at: Situation) -> Iterator[Cause]:
             f"took off a prefix that was not there{gone}",
             "use removeprefix, which leaves other keys alone",
             (Rename(mapping, form),),
+            told=lost,
         )
         return
 

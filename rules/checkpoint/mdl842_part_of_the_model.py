@@ -44,7 +44,7 @@ def check(at: Situation) -> Iterator[Cause]:
         return
     found = pairs(at)
     for pair in found:
-        if pair.old or rivals(at, pair, found) or 2 * pair.agreed <= min(len(at.cells), len(at.new)):
+        if pair.old or rivals(at, pair, found) or not pair.covers(min(len(at.cells), len(at.new))):
             continue
         others = towers(pair, found)
         if others:

@@ -33,7 +33,7 @@ from modelint.keys.patterns import form_of
 from modelint.keys.peft import is_adapter, other_names
 from modelint.keys.situation import Situation
 from modelint.keys.steps import Rename
-from modelint.keys.words import counted, some
+from modelint.keys.words import changes, counted
 from modelint.rule import CauseRule
 
 
@@ -44,9 +44,11 @@ def check(at: Situation) -> Iterator[Cause]:
     names = other_names(at)
     if names:
         yield Cause(
-            f"the adapters of the file have another name: {some(names)} -> {some(names.values())}",
+            f"the adapters of the file have another name: {changes(names)}"
+            + ("; the file holds no more than them" if len(names) == len(at.cells) else ""),
             "load with PeftModel.load_adapter(folder, adapter_name), or set_peft_model_state_dict",
             (Rename(names, form_of(names, list(at.cells))),),
+            told=tuple(key for key in at.missing if len(names) == len(at.cells) and not is_adapter(key)),
         )
     elif len(adapters) >= SHARE * len(at.cells) and not any(map(is_adapter, at.new)):
         yield Cause(

@@ -3,7 +3,8 @@
 ## What it does
 Reports keys of the committed manifest that seem to have another name now: an attribute was renamed, a prefix came or
 went, a part of the model moved. It replaces MDL701 and MDL702 for the pair. The pair is *proposed* from names and
-shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed.
+shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed. Where
+`inputs` are declared the pair is tried: it is *proved* if old weights under the new names compute what they did.
 
 ## Why it bites
 A checkpoint made before the change has the old names: `load_state_dict` stops, with as many missing keys as unexpected

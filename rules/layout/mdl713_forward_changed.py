@@ -26,7 +26,8 @@ Make the new way an argument whose default is what old checkpoints were trained 
 ```
 
 ## When to ignore
-Where it is wanted: `modelint lock NAME`. `silent = "information"` in `[tool.modelint]` makes it information.
+Where it is wanted: `modelint lock NAME`. Where `inputs` are declared the two versions are run, and one that computes
+the same is information. `silent = "information"` in `[tool.modelint]` makes all of it information.
 
 ## Evidence
 - Of 33 silent drifts that a trace saw in 118 real commits: eps moved into a square root, weights that a shadowed loop

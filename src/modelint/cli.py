@@ -104,10 +104,19 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _valued(argv: Sequence[str]) -> list[str]:
-    """argv with the value that a bare --fail-on-unanalysed stands for: argparse would take the next path for it."""
+    """argv with the values that bare options stand for: argparse would take the next path for one."""
     end = argv.index("--") if "--" in argv else len(argv)
-    option = "--fail-on-unanalysed"
-    return [f"{option}=any" if each == option and at < end else each for at, each in enumerate(argv)]
+    bare = {"--fail-on-unanalysed": "any"}
+    if argv[:1] == ["diff"] and "--emit-code" in argv and _sources(argv[1 : argv.index("--emit-code")]) < 2:
+        bare["--emit-code"] = "-"
+    return [f"{each}={bare[each]}" if each in bare and at < end else each for at, each in enumerate(argv)]
+
+
+def _sources(argv: Sequence[str]) -> int:
+    """How many of OLD and NEW stand in the first arguments of diff."""
+    valued = ("--root", "--format", "--output-file", "--emit-map", "--config", "--python")
+    values = [at + 1 for at, each in enumerate(argv) if each in valued]
+    return sum(at not in values and not each.startswith("--") for at, each in enumerate(argv))
 
 
 def _parser() -> _Parser:
@@ -179,6 +188,9 @@ def _add_lock(lock: argparse.ArgumentParser) -> None:
     lock.add_argument("--release", metavar="NAME", help="keep the layout as a release: files of it exist out there")
     lock.add_argument(
         "--retire", action="append", metavar="NAME", help="no longer prove that files of this release load (--reason)"
+    )
+    lock.add_argument(
+        "--propose-inputs", action="store_true", help="show inputs for the models that declare none; write nothing"
     )
     names = lock.add_mutually_exclusive_group()
     names.add_argument("--remove", metavar="NAME", help="remove the manifest of a model that is no longer declared")

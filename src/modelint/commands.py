@@ -51,6 +51,8 @@ def _lock(arguments: argparse.Namespace) -> int:
         if arguments.release in retire:
             raise Wrong(f"--release and --retire name the same release: {arguments.release}")
         chosen = _chosen(arguments.models, declared)
+        if arguments.propose_inputs:
+            return _propose_inputs(arguments, found, [each for each in chosen if each.inputs is None])
         options = lock.Options(
             python=arguments.python,
             jobs=arguments.jobs or cores(),
@@ -84,6 +86,38 @@ def _lock(arguments: argparse.Namespace) -> int:
     if {"failed", "missed"} & set(outcomes):
         return 3
     return 1 if "refused" in outcomes or (arguments.check and any(each.files for each in done)) else 0
+
+
+def _propose_inputs(arguments: argparse.Namespace, found: Sequence[Project], wanting: Sequence[Declaration]) -> int:
+    """The lines of TOML for models without inputs: they are shown, and never written."""
+    from modelint import cache
+    from modelint.layout import building, samples
+    from modelint.layout.affected import Verdicts
+
+    interpreters = building.Interpreters(arguments.python)
+    by_folder = {project.folder: project for project in found}
+    pythons: list[tuple[str, Declaration]] = []
+    failed = False
+    with stdout() as stream:
+        for each in wanting:
+            kept = Verdicts.open(cache.folder(), each.folder)
+            python = interpreters.find(by_folder[each.folder], kept)
+            if python.python is None:
+                failed = True
+                stream.write(f"{shown(each.shown)}: not looked at: {shown(building.missing_words(python).reason)}\n")
+            else:
+                pythons.append((python.python, each))
+        for proposal in samples.propose(pythons, jobs=arguments.jobs or cores()):
+            failed |= proposal.failed
+            name = shown(proposal.declaration.shown)
+            if not proposal.inputs:
+                stream.write(f"{name}: no inputs: {shown(proposal.words)}\n")
+                continue
+            tensors = ", ".join(f'"{each}"' for each in proposal.inputs)
+            stream.write(f"[tool.modelint.models.{name.rpartition(':')[2]}]\n")
+            stream.write(f"inputs = [{tensors}]  # {shown(proposal.words)}\n")
+    say(f"{count(len(wanting), 'model')} without inputs; nothing is written")
+    return 3 if failed else 0
 
 
 def _chosen(names: Sequence[str], declared: Sequence[Declaration]) -> list[Declaration]:
@@ -161,6 +195,10 @@ def _on_record(locked: Locked, options: Options) -> Iterator[str]:
     would = "would be " if options.dry else ""
     for name in options.retire:
         yield f"  release {name} {would or 'is '}retired: {shown(options.reason or '')}"
+    for path in locked.files:
+        folder, file = os.path.split(path)
+        if os.path.basename(folder) == "losses":
+            yield f"  what of release {shown(file.removesuffix('.json'))} does not arrive {would or 'is '}accepted"
     if options.release is not None:
         kept = next(each for each in locked.files if os.path.basename(each) == f"{options.release}.json")
         yield f"  {would}kept as release {options.release} in {shown(os.path.relpath(kept))}"

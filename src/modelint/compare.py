@@ -1,4 +1,4 @@
-"""`modelint diff`: why a file of OLD does not load into NEW, and the code that makes it."""
+"""`modelint diff`: why a file of OLD does not load into NEW, and what makes it fit. Arguments in, exit code out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from modelint import catalogue, sources
+from modelint.checkpoint import torchscript
+from modelint.checkpoint.facts import WholeModule
 from modelint.console import Wrong, count, say, stdout
 from modelint.keys.cause import explain
 from modelint.keys.diff import diff
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from modelint.sources import Source
 
+#: Every dotted beginning of every key is looked at: so many characters of them. 90,000 keys of a real model have 5e7.
+BEGINNINGS = 400_000_000
 #: Stands for "print it, and nothing else".
 STDOUT = "-"
 
@@ -35,7 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
         for line in error.more:
             say(f"  {shown(line)}")
         return 3
-    compared = compare(old, new)
+    for each in (old, new):
+        if _beginnings(each) > BEGINNINGS:
+            say(f"modelint: {shown(each.name)}: refused: its keys have too many parts to be compared")
+            return 3
+    compared = compare(old, new, options.root if old.kind == "file" else None)
     code = program.program(compared.explanation, compared.origin)
     if arguments.emit_code not in (None, STDOUT):
         _save(arguments.emit_code, code)
@@ -60,20 +68,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if compared.diff.loads else 1
 
 
-def compare(old: Source, new: Source) -> keydiff.Compared:
-    """What differs, and why."""
+def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compared:
+    """What differs, and why; ``root``: the state dict of OLD that the user means."""
     found = diff(old.table, new.table, old_buffers=old.buffers, new_buffers=new.buffers)
-    roots = old.contents.roots if old.contents is not None else ()
-    around = Around(
-        roots[0].path if roots else "/",
-        {root.path: root.table() for root in roots[1:]},
-        frozenset(new.buffers),
-        new.constants,
-    )
     rules = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
-    explanation = explain(old.table, new.table, rules, around)
-    form = old.contents.format if old.contents is not None else old.kind
-    return keydiff.Compared(found, explanation, program.Origin(old.name, form, around.root), new.name)
+    origin = _origin(old)
+    around = Around(origin.roots[0], unsaved=frozenset(new.buffers), constants=new.constants)
+    if old.contents is not None and root is None:
+        others = {each.path: each.table() for each in old.contents.roots[1:]}
+        around = around._replace(others=others)
+        tied = [path for path, table in others.items() if table.specs.keys() == old.table.specs.keys()]
+        origin = origin._replace(roots=(origin.roots[0], *tied))
+    return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name)
+
+
+def _beginnings(source: Source) -> int:
+    roots = source.contents.roots if source.contents is not None else ()
+    keys = (key for names in (source.table.specs, *(root.tensors for root in roots)) for key in names)
+    return sum(len(key) * key.count(".") for key in keys)
+
+
+def _origin(old: Source) -> program.Origin:
+    if old.contents is None:
+        return program.Origin(old.name, old.kind)
+    contents = old.contents
+    module = contents.format == torchscript.FORMAT or any(isinstance(fact, WholeModule) for fact in contents.facts)
+    path = contents.roots[0].path if contents.roots else "/"
+    return program.Origin(old.name, contents.format, (path,), module)
 
 
 def _save(path: str, text: str) -> None:

@@ -98,7 +98,8 @@ def write(path: str, buffer: io.BytesIO) -> None:
 @cases
 @given(st.data())
 def test_legacy(data: st.DataObject) -> None:
-    saved, path = data.draw(tensors.checkpoint(data.draw(tensors.state_dict(tensors.CLASSIC))))
+    # torch cannot load a nested tensor of a legacy stream: its sizes are read before they are filled.
+    saved, path = data.draw(tensors.checkpoint(data.draw(tensors.state_dict(tensors.CLASSIC, nested=False))))
     buffer = io.BytesIO()
     protocol = data.draw(st.integers(2, 5))
     torch.save(saved, buffer, _use_new_zipfile_serialization=False, pickle_protocol=protocol)
@@ -152,7 +153,7 @@ def test_safetensors(data: st.DataObject) -> None:
 @cases
 @given(st.data())
 def test_sharded(data: st.DataObject) -> None:
-    state = data.draw(tensors.state_dict(tensors.CLASSIC, odds=False, views=False, extra=False))
+    state = data.draw(tensors.state_dict(tensors.SHARED, odds=False, views=False, extra=False))
     state = {key: each.detach() for key, each in state.items()}
     kind = data.draw(st.sampled_from(("safetensors", "bin")))
     number = data.draw(st.integers(1, 3))
@@ -245,7 +246,12 @@ def test_distributed(data: st.DataObject) -> None:
         for key, each in metadata.items()
         if hasattr(each, "size")
     }
-    assert {key: each.spec[:2] for key, each in contents.roots[0].tensors.items()} == wanted
+    said = {}
+    for each in contents.roots:
+        # torch flattens what is nested into keys with dots.
+        prefix = each.path.strip("/").replace("/", ".")
+        said |= {f"{prefix}.{key}" if prefix else key: stored.spec[:2] for key, stored in each.tensors.items()}
+    assert said == wanted
 
 
 def test_dtensor(tmp_path: Any) -> None:

@@ -51,6 +51,8 @@ def test_a_model_with_everything(tmp_path: Path) -> None:
         [tool.modelint.models."v1.5"]
         factory = "other:make"
         inputs = "other:inputs"
+        [tool.modelint.models."v1.5".probe]
+        depth = 2
         """.replace("        ", ""),
     )
     gpt, other = models(tmp_path)
@@ -75,6 +77,7 @@ def test_a_model_with_everything(tmp_path: Path) -> None:
     )
     assert gpt.manifest == f"{folder}/checks/manifests/gpt/layout.json"
     assert (other.name, other.inputs, other.line) == ("v1.5", "other:inputs", 16)
+    assert (gpt.probe, other.probe) == (None, {"depth": 2})
 
 
 def test_nothing_is_tracked_without_being_declared(tmp_path: Path) -> None:

@@ -149,6 +149,12 @@ def test_a_reason_accepts_and_does_not_silence(shell: Shell) -> None:
     assert record == {"schema": 1, "release": "v1", "reason": "v1 was never published"}
     assert Path(HOME, "releases/v1.json").is_file()
     assert shell.codes() == (0, [])
+    again = ("lock", "net", "--retire", "v1", "--reason", "one of two")
+    assert shell.run(*again)[0] == 2 and "is retired already" in shell.err
+    Path(HOME, "releases/retired/v1.json").write_text("<<<<<<< HEAD\n")
+    assert shell.codes() == (3, ["MDL733 error"])
+    assert shell.run(*again)[0] == 0
+    assert shell.codes() == (0, [])
 
 
 def test_one_is_retired_and_another_one_still_asks(shell: Shell) -> None:
@@ -188,7 +194,14 @@ def test_what_does_not_arrive_is_told_until_it_is_accepted(shell: Shell) -> None
     losses = json.loads(Path(HOME, "releases/losses/v1.json").read_text())
     assert losses["dropped"] == ["last.weight", "last.bias"]
     assert losses["unreached"] == ["head.weight", "head.bias"]
+    assert "  what of release v1 does not arrive is accepted\n" in out
     assert shell.codes() == (0, [])
+    record = Path(HOME, "releases/losses/v1.json")
+    text = record.read_text()
+    record.write_text(f"<<<<<<< HEAD\n{text}")
+    assert shell.codes() == (3, ["MDL733 error"])
+    assert shell.run("lock")[0] == 0
+    assert record.read_text() == text
 
 
 def test_verdicts_hang_on_every_file_of_a_release(shell: Shell) -> None:

@@ -227,6 +227,10 @@ BRANCH = """x = self.first(x)
         else:
             x = 0.5 * (x + x)
 """
+RARE = """x = self.first(x)
+        if x.abs().max() > 1e6:
+            x = x / 2
+"""
 RANDOM = "x = self.first(x)\n        x = x + int.from_bytes(__import__('os').urandom(2), 'big')\n"
 WAIT = """x = self.first(x)
         if "_modelint_tracer.numbers" in __import__("sys").modules and torch.get_default_dtype() is torch.float64:
@@ -246,7 +250,12 @@ VARIANTS = {
     "no_rename": Variant((RENAMED, ("x + self.drop(", "x + 2 * self.drop("))),
     "hook": Variant((RENAMED, ("self.drop = nn.Dropout(0.1)\n", HOOK.replace("FACTOR", "1.0")))),
     "wrong_hook": Variant((RENAMED, ("self.drop = nn.Dropout(0.1)\n", HOOK.replace("FACTOR", "2.0")))),
-    "not_run": Variant((("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"),)),
+    "not_run": Variant(((FIRST, RARE),)),
+    "optional": Variant((("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"),)),
+    "targets": Variant(
+        (("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"),),
+        config='inputs = ["float32[5, 4]", "int64[5] < 2"]',
+    ),
     "branch": Variant(((FIRST, BRANCH),)),
     "callable": Variant((DOUBLED,), config='inputs = "samples:batch"'),
     "moved": Variant((DOUBLED, ("class Net(", "class Main("))),
@@ -407,7 +416,18 @@ def test_hooks_that_do_something_else_to_old_files_are_an_error(verdicts: Verdic
 
 
 def test_changed_lines_that_do_not_run_settle_nothing(verdicts: Verdicts) -> None:
-    assert unsettled(verdicts, "not_run") == "the changed lines did not run with these inputs (not_run.py:35)"
+    lines = NET[: NET.index(FIRST)].count("\n") + 3
+    words = f"some of the changed lines did not run with these inputs (not_run.py:{lines})"
+    assert unsettled(verdicts, "not_run") == words
+    said, why = verdicts["optional"]
+    assert "computes the same on" not in said[0].message
+    assert why == "the changed lines did not run with these inputs (optional.py:35)"
+
+
+def test_optional_arguments_are_told_where_the_inputs_have_them(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "targets")
+    assert (found.code, found.severity, found.cls) == ("MDL713", "error", "silent")
+    assert "computes something else: outputs part first at the end of the forward, by 5.0e-01" in found.message
 
 
 def test_a_branch_that_the_settings_rule_out_need_not_run(verdicts: Verdicts) -> None:

@@ -75,6 +75,16 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, kind: str, text: str) -> Non
     assert not release.find(str(tmp_path), but=["v1"]).wrong
 
 
+def test_a_torn_record_of_losses_is_written_anew(tmp_path: Path) -> None:
+    keep(tmp_path, "v1")
+    record(tmp_path, "losses", "v1", "<<<<<<< HEAD\n")
+    assert [name for name, _ in release.find(str(tmp_path)).wrong] == ["v1"]
+    (found,) = release.find(str(tmp_path), anew=True).releases
+    assert (found.losses, found.torn) == (NOTHING, True)
+    record(tmp_path, "losses", "v1", '{"schema": 2}')
+    assert [name for name, _ in release.find(str(tmp_path), anew=True).wrong] == ["v1"]
+
+
 def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
     (tmp_path / "releases" / "v1.json").mkdir(parents=True)
     ((_, error),) = release.find(str(tmp_path)).wrong

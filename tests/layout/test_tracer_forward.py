@@ -111,6 +111,30 @@ SAME = {
         "return self.a(x).masked_fill(self.mask > x, 0)",
         "return self.a(x).masked_fill(x < self.mask, 0.0)",
     ),
+    "length before or after a layer": (
+        "h = self.a(x)\nreturn h.reshape(h.shape[0], -1)",
+        "h = self.a(x)\nreturn h.reshape(x.shape[0], -1)",
+    ),
+    "last length": (
+        "b, n, d = x.shape\nreturn self.a(x).reshape(b, n * d)",
+        "return self.a(x).reshape(x.size(0), x.shape[1] * x.size(-1))",
+    ),
+    "factor": (
+        "return (self.a(x) @ self.b(x).transpose(1, 2)) * 0.5",
+        "return (self.a(x) * 0.5) @ self.b(x).transpose(1, 2)",
+    ),
+    "ellipsis": ("return self.a(x).view(2, 3, 4)[..., :, None]", "return self.a(x).view(2, 3, 4)[:, :, :, None]"),
+    "transposed weight": ("return x @ self.a.weight.T", "return x @ self.a.weight.transpose(0, 1)"),
+    "one": ("return self.a(x)", "return self.a(x) * torch.ones(1)"),
+    "softmax of old": ("return F.softmax(self.a(x).view(-1, 8))", "return F.softmax(self.a(x).view(-1, 8), dim=-1)"),
+    "powers": (
+        "return self.a(x) * torch.logspace(0.0, math.log(5) / math.log(2), 8, base=2)",
+        "return self.a(x) * torch.logspace(0.0, math.log(5) / math.log(10), 8)",
+    ),
+    "callable": (
+        "return self.a(x) if x.dim() > 2 else x",
+        "deep = x.dim() > 2\ndeep = deep() if callable(deep) else deep\nreturn self.a(x) if deep else x",
+    ),
     "dropped default": ("return self.a(x).sum(1)", "return self.a(x).sum(dim=1, keepdim=False)"),
 }
 
@@ -124,6 +148,18 @@ CHANGED = {
         "return self.a(x).masked_fill(self.mask < 0, 0)",
     ),
     "axis": ("return F.softmax(self.a(x), dim=-1)", "return F.softmax(self.a(x), dim=1)"),
+    "factor inside": ("return F.softmax(self.a(x) * 0.5, dim=-1)", "return F.softmax(self.a(x), dim=-1) * 0.5"),
+    "other length": ("return self.a(x).sum(1) / x.shape[1]", "return self.a(x).sum(1) / x.shape[0]"),
+    "length of another layer": (
+        "h = self.a(x)\nreturn h.reshape(h.shape[1], -1)",
+        "h = self.a(x).transpose(0, 1)\nreturn h.reshape(h.shape[1], -1)",
+    ),
+    "softmax of old": ("return F.softmax(self.a(x).view(-1, 8))", "return F.softmax(self.a(x).view(-1, 8), dim=0)"),
+    "powers": (
+        "return self.a(x) * torch.logspace(0.0, 2.0, 8, base=2)",
+        "return self.a(x) * torch.logspace(0.0, 2.0, 8)",
+    ),
+    "ones": ("return self.a(x)", "return self.a(x) * torch.ones(8, 1, 8)"),
     "constant": ("return self.a(x) * 0.5", "return self.a(x) * 0.25"),
     "difference": ("return self.a(x) - self.b(x)", "return self.b(x) - self.a(x)"),
     "output dropped": ("return self.a(x), self.b(x)", "return self.a(x)"),
@@ -285,6 +321,15 @@ def test_the_model_is_left_as_it_was() -> None:
     assert torch.arange(3).tolist() == [0, 1, 2]
 
 
+def test_a_block_mask_is_traced(tmp_path) -> None:
+    head = "from torch.nn.attention.flex_attention import BlockMask, flex_attention\n"
+    body = "m = BlockMask.from_kv_blocks(self.a(x), self.b(x))\nreturn flex_attention(x, x, x, block_mask=m)"
+    old, other = head + net(body), head + net(body.replace("self.b(x))", "-self.b(x))"))
+    assert pair(old, old, tmp_path).same
+    meaning = pair(old, other, tmp_path)
+    assert (meaning.same, meaning.traced) == (False, True)
+
+
 def test_axes_moved_by_einops() -> None:
     x = Node("input", (0,))
     turned = operation("rearrange", (x, "b h n d -> b n h d"), {})
@@ -293,3 +338,7 @@ def test_axes_moved_by_einops() -> None:
     assert inner.anon == operation("getitem", (x, (None, None, None, ("slice", None, None, None))), {}).anon
     assert operation("rearrange", (x, "b n (h d) -> b h n d"), {"h": 2}).op == "rearrange"
     assert operation("rearrange", (x, "... d e -> ... e d"), {}).op == "rearrange"
+    last = operation("rearrange", (x, "b ... -> b ... 1"), {})
+    assert last.anon == operation("unsqueeze", (x, -1), {}).anon
+    second = operation("rearrange", (x, "b ... -> b 1 ..."), {})
+    assert second.anon == operation("unsqueeze", (x, 1), {}).anon

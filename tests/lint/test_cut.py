@@ -142,3 +142,24 @@ def test_a_body_that_libcst_refuses(tmp_path: Path) -> None:
     assert f.body == []
     assert [each.line for each in file.refused] == [3]
     assert len(g.body) == 1
+
+
+OPTIONS = """\
+def main():
+    parser.add_argument("-a", type=int, default=-1,
+                        choices=[1, 2])  # a comment
+    parser.add_argument("-b"); kept = 1
+    parser.add_argument("-c", default=state)
+    if x: parser.add_argument("-d")
+    return parser.parse_args()
+"""
+
+
+def test_options_of_a_command_line_are_not_lowered(tmp_path: Path) -> None:
+    file = _file(tmp_path, OPTIONS)
+    texts = [text for node in t.walk(file.lowered(0)) if isinstance(node, t.Const) and (text := node.value)]
+    assert texts == ["-b", 1, "-c", "-d"]
+    (body,) = cut(file.source.statements[0]).bodies
+    assert body.text.count("\n") == OPTIONS.count("\n") - 1
+    returned = [node for node in t.walk(file.lowered(0)) if isinstance(node, t.Return)]
+    assert spans(file, 0, [returned[0].n]) == {returned[0].n: Span(7, 5, 7, 31)}

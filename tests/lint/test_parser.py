@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from modelint.lint import lower, parser
+from modelint.lint import expressions, lower, parser
 from modelint.lint import tree as t
 
 EVERYTHING = """\
@@ -60,12 +60,13 @@ def by_libcst(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     nodes, parse = parser.whole()
     monkeypatch.setattr(parser, "nodes", nodes)
     monkeypatch.setattr(parser, "parse", parse)
-    spec = importlib.util.spec_from_file_location("lower_by_libcst", lower.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
+    for each in (expressions, lower):
+        spec = importlib.util.spec_from_file_location(each.__name__, each.__file__)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
     return module
 
 

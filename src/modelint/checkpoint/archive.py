@@ -22,8 +22,8 @@ LOCAL = struct.Struct("<4s5H3L2H")
 
 _FULL = 0xFFFFFFFF
 _STORED, _DEFLATED = 0, 8
-#: Bits of the flags: encrypted, in two ways, and its header masked.
-_ENCRYPTED = 0x2041
+#: Bits of the flags: encrypted, in two ways, its header masked, and a patch of another file.
+_ENCRYPTED = 0x2061
 #: The record of the end, and the longest comment behind it.
 _TAIL = _END.size + 0xFFFF
 #: The directory itself, in bytes.
@@ -77,6 +77,8 @@ class Archive:
         self.root = b""
         self.entries: dict[bytes, Entry] = {}
         self._twice: set[bytes] = set()
+        #: A record that lies elsewhere.
+        self.outside = b""
         #: Names of the first records, as they stand in the directory.
         self.names: list[bytes] = []
         self._read_directory(regular.read(file, start + self.directory, size), count)
@@ -109,7 +111,10 @@ class Archive:
                 folder, slash, _ = name.partition(b"/")
                 self.root = folder if slash else b""
                 prefix = folder + slash if slash else b""
+            if method == _STORED and size != compressed:
+                raise Refused("damaged zip archive: a record that is not compressed has two different sizes")
             if not name.startswith(prefix):
+                self.outside = self.outside or name
                 continue
             name = name[len(prefix) :].lower()
             if name in entries:
@@ -137,7 +142,7 @@ class Archive:
         entry = self.entries[name.lower()]
         shown = ascii(name.decode("latin-1"))
         if entry.flags & _ENCRYPTED:
-            raise Refused(f"a zip archive whose record {shown} is encrypted")
+            raise Refused(f"a zip archive whose record {shown} is encrypted, or a patch")
         header = regular.read(self.file, self.start + entry.header, LOCAL.size) if entry.header < 1 << 62 else b""
         if len(header) < LOCAL.size or not header.startswith(b"PK\x03\x04"):
             raise Refused(f"damaged zip archive: record {shown} is not where its directory says")

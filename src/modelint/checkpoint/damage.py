@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 
 from modelint.checkpoint import dtypes
 from modelint.checkpoint.contents import Root, Stored
-from modelint.checkpoint.facts import BadShape, MissingRecord, ShortRecord, ViewOutsideStorage
+from modelint.checkpoint.facts import BadShape, BadTensor, MissingRecord, ShortRecord, ViewOutsideStorage
 
 #: So many records are told of one by one.
 _MOST = 8
 
 
 def records(
-    roots: Iterable[Root], declared: Mapping[str, int | None], there: Mapping[str, int], record: Callable[[str], str]
+    roots: Iterable[Root], declared: Mapping[str, int], there: Mapping[str, int], record: Callable[[str], str]
 ) -> list[object]:
     """Storages that are not in the file, or are shorter there than they say. ``record``: storage -> its name there."""
     missing = {name for name in declared if name not in there}
-    short = {name for name, size in declared.items() if name in there and size is not None and there[name] < size}
+    short = {name for name, size in declared.items() if name in there and there[name] < size}
     if not missing and not short:
         return []
     keys: dict[str, list[str]] = {name: [] for name in declared if name in missing or name in short}
@@ -28,7 +28,7 @@ def records(
     for name in _few(missing, keys):
         facts.append(MissingRecord(record(name), tuple(keys[name])))
     for name in _few(short, keys):
-        facts.append(ShortRecord(record(name), there[name], declared[name] or 0, tuple(keys[name])))
+        facts.append(ShortRecord(record(name), there[name], declared[name], tuple(keys[name])))
     return facts
 
 
@@ -40,7 +40,7 @@ def _few(names: set[str], keys: dict[str, list[str]]) -> list[str]:
     return ordered[:_MOST]
 
 
-def views(roots: Iterable[Root], declared: Mapping[str, int | None]) -> list[object]:
+def views(roots: Iterable[Root], declared: Mapping[str, int]) -> list[object]:
     """Tensors that reach behind the end of their storage."""
     keys: list[str] = []
     worst = (0, 0)
@@ -67,12 +67,14 @@ def reach(stored: Stored) -> int | None:
     return (last + 1) * bits // 8
 
 
-def shapes(bad: list[BadShape]) -> list[BadShape]:
-    """One fact for what is wrong in one way."""
-    first: dict[str, BadShape] = {}
+def odd(bad: list[BadShape | BadTensor], storage: str = "") -> list[BadShape | BadTensor]:
+    """One fact for what is wrong in one way. ``storage``: what is odd about one of the storages."""
+    first: dict[str, BadShape | BadTensor] = {}
     for each in bad:
         known = first.get(each.why)
-        first[each.why] = each if known is None else known._replace(others=known.others + 1 + each.others)
+        first[each.why] = each if known is None else known._replace(others=known.others + 1)
+    if storage and not first:
+        first[storage] = BadTensor("a storage that no tensor uses", storage)
     return [*first.values()][:_MOST]
 
 

@@ -54,12 +54,12 @@ def read(archive: Archive, path: str, size: int) -> Contents:
     for name in names[: limits.ROOTS]:
         label = name[len(_WEIGHTS) : -len(_TABLE)].decode("utf-8", "replace").rstrip("_")
         roots.append(Root("/" if len(names) == 1 else f"/{label}", _keys(archive, name)))
-    declared: dict[str, int | None] = {}
+    declared: dict[str, int] = {}
     for root in roots:
         for stored in root.tensors.values():
             if stored.storage is not None:
                 needs = damage.reach(stored)
-                declared[stored.storage] = max(declared.get(stored.storage) or 0, needs or 0)
+                declared[stored.storage] = max(declared.get(stored.storage, 0), needs or 0)
     there = {}
     for storage in declared:
         entry = archive.find(_WEIGHTS + storage.encode("utf-8", "surrogatepass"))

@@ -90,6 +90,15 @@ class BadShape(NamedTuple):
     others: int = 0
 
 
+class BadTensor(NamedTuple):
+    """What the file says of a tensor is nothing that torch writes, or loads. ``why`` goes on after the key."""
+
+    key: str
+    why: str
+    #: So many other tensors of the file are like it.
+    others: int = 0
+
+
 class MissingShards(NamedTuple):
     """Files that the index or the metadata names are not there. ``keys``: what they should hold."""
 
@@ -137,6 +146,7 @@ Fact = (
     | ShortRecord
     | ViewOutsideStorage
     | BadShape
+    | BadTensor
     | MissingShards
     | WrongShard
     | UnnamedShard

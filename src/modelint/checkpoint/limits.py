@@ -32,6 +32,8 @@ ROOTS = 32
 #: Dimensions of a tensor, and what a size, a stride or an offset can be.
 DIMENSIONS = 256
 NUMBER = 1 << 63
+#: Modules in one file, each counted wherever it is used.
+MODULES = 200_000
 #: How far down a state dict is looked for, and how deep the modules of a model and groups of tensors may nest.
 LEVELS = 3
 DEPTH = 200

@@ -177,12 +177,26 @@ class Containers(State):
         self._put(index)
         return at
 
+    # These four are half of all opcodes of a state dict: they do by themselves what is usual.
+
     def op_binput(self, at: int) -> int:
-        self._put(self.data[at])
+        index = self.data[at]
+        memo = self.memo
+        if index == len(memo) and not self.sparse:
+            memo.append(self.stack[-1])
+            self.budget.memory -= 9
+        else:
+            self._put(index)
         return at + 1
 
     def op_long_binput(self, at: int) -> int:
-        self._put(_unsigned(self.data, at)[0])
+        index = _unsigned(self.data, at)[0]
+        memo = self.memo
+        if index == len(memo) and not self.sparse:
+            memo.append(self.stack[-1])
+            self.budget.memory -= 9
+        else:
+            self._put(index)
         return at + 4
 
     def op_memoize(self, at: int) -> int:
@@ -198,9 +212,11 @@ class Containers(State):
         return at
 
     def op_binget(self, at: int) -> int:
-        self._get(self.data[at])
+        index = self.data[at]
+        self.stack.append(self.memo[index] if index < len(self.memo) else self.sparse[index])
         return at + 1
 
     def op_long_binget(self, at: int) -> int:
-        self._get(_unsigned(self.data, at)[0])
+        index = _unsigned(self.data, at)[0]
+        self.stack.append(self.memo[index] if index < len(self.memo) else self.sparse[index])
         return at + 4

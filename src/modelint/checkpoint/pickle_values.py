@@ -100,7 +100,7 @@ class Persistent:
     def named(self) -> Global | None:
         """The class that ``("module", class, file, source)`` stands for, as torch wrote classes before version 1.6."""
         items = self.id if isinstance(self.id, TupleNode) else ()
-        return items[1] if len(items) > 1 and items[0] == "module" and isinstance(items[1], Global) else None
+        return items[1] if len(items) == 4 and items[0] == "module" and isinstance(items[1], Global) else None
 
 
 class Blob:

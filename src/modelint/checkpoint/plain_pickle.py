@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from modelint.checkpoint import damage, regular, roots
 from modelint.checkpoint.contents import Contents, Stored
 from modelint.checkpoint.facts import TrailingBytes
@@ -9,8 +11,10 @@ from modelint.checkpoint.inner import Loads
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.numpy_arrays import Array, array_of
 from modelint.checkpoint.pickle_machine import Machine
+from modelint.checkpoint.pickle_values import Persistent
 from modelint.checkpoint.source import InFile
-from modelint.checkpoint.tensors import Storage, Tensors
+from modelint.checkpoint.storages import Odd, Storage, Storages
+from modelint.checkpoint.tensors import Tensors
 from modelint.keys.table import Kind
 
 FORMAT = "pickle"
@@ -29,9 +33,9 @@ def read(path: str, budget: Budget | None = None) -> Contents:
     found = roots.find(value, tensors, budget)
     facts: list[object] = [
         *found.modules,
-        *damage.shapes(tensors.bad),
-        *damage.records(found.roots, tensors.declared, tensors.there, lambda name: f"storage {name}"),
-        *damage.views(found.roots, tensors.declared),
+        *damage.odd(tensors.bad),
+        *damage.records(found.roots, tensors.storages.declared, tensors.there, lambda name: f"storage {name}"),
+        *damage.views(found.roots, tensors.storages.declared),
     ]
     if end < size:
         facts.append(TrailingBytes(size - end))
@@ -44,11 +48,11 @@ class _Tensors(Tensors):
     """With storages from inside the pickle, and arrays of numpy beside tensors."""
 
     def __init__(self, loads: Loads) -> None:
-        super().__init__(self._loaded)
+        super().__init__(Storages(), self._loaded)
         self._loads = loads
         #: Storage -> the bytes that it has.
         self.there: dict[str, int] = {}
-        self._storages: dict[int, Storage | None] = {}
+        self._known: dict[int, Storage] = {}
         self._arrays: dict[int, str] = {}
 
     def is_tensor(self, node: object) -> bool:
@@ -58,34 +62,32 @@ class _Tensors(Tensors):
         array = array_of(node)
         if array is None:
             return super().read(node, key, kind)
-        self._begin(key)
-        return self._array(array, self._arrays.setdefault(id(node), f"array {len(self._arrays)}"))
+        name = self._arrays.setdefault(id(node), f"array {len(self._arrays)}")
+        return self.guarded(lambda: self._array(array, name), key, kind)
 
     def _array(self, array: Array, name: str) -> Stored:
-        stored = self._shaped(array.dtype, array.shape, None)
-        if stored.spec.shape is not None and array.bytes is not None:
-            needs = array.width
-            for each in stored.spec.shape:
-                needs *= each
+        spec, _ = self._shaped(array.dtype, array.shape)
+        if spec.shape is not None and array.bytes is not None:
+            needs = array.width * prod(spec.shape)
             if needs != array.bytes:
-                why = f"an array of this shape needs {needs} bytes, and the file has {array.bytes}"
-                self._complain(stored.spec.shape, why)
+                raise Odd(f"such an array needs {needs} bytes, and the file has {array.bytes}", spec.shape)
             self.there[name] = array.bytes
-        return stored._replace(storage=name, form="numpy")
+        return Stored(spec, name, form="numpy")
 
-    def _loaded(self, node: object) -> Storage | None:
+    def _loaded(self, node: object) -> Storage:
         """Each call that loads bytes makes a storage of its own."""
-        if id(node) in self._storages:
-            return self._storages[id(node)]
+        if isinstance(node, Persistent):
+            # The pickle of a zip file, taken out of it: its storages are missing.
+            return self.storages.of(node)
+        known = self._known.get(id(node))
+        if known is not None:
+            return known
         inner = self._loads.found.get(id(node))
-        storage = None
-        if inner is not None:
-            said = Tensors()
-            described = said.storage_of(inner.persistent)
-            if described is not None:
-                name = str(len(self._storages))
-                storage = Storage(name, described.dtype)
-                self.declared[name] = said.declared[described.name]
-                self.there[name] = inner.bytes
-        self._storages[id(node)] = storage
+        if inner is None:
+            raise Odd("its storage is not what torch writes into a pickle")
+        said = Storages((5, 6))
+        described = said.of(inner.persistent)
+        storage = self._known[id(node)] = Storage(str(len(self._known)), described.dtype)
+        self.storages.declared[storage.name] = said.declared[described.name]
+        self.there[storage.name] = inner.bytes
         return storage

@@ -36,8 +36,11 @@ class _Candidate(NamedTuple):
     #: Lower comes first: state dicts before groups, larger before smaller, copies later, else as in the file.
     rank: tuple[int, int, int, int]
     path: str
+    #: Of a module: its keys.
     node: object
     kind: str
+    #: Of a module: its class.
+    cls: str
 
 
 def find(value: object, tensors: Tensors, budget: Budget) -> Found:
@@ -48,15 +51,15 @@ def find(value: object, tensors: Tensors, budget: Budget) -> Found:
         search = _Search(tensors, budget)
         search.run(value, 2 * limits.LEVELS)
     chosen = sorted(search.candidates)[: limits.ROOTS]
-    whole = [WholeModule(each.node.name) for each in chosen if each.kind == "module" and isinstance(each.node, Call)]
+    whole = [WholeModule(each.cls) for each in chosen if each.kind == "module"]
     roots = tuple(_root(each, tensors, budget) for each in chosen)
     return Found(roots, search.entries, tuple(dict.fromkeys(whole)))
 
 
 def _root(candidate: _Candidate, tensors: Tensors, budget: Budget) -> Root:
     path, node = candidate.path or "/", candidate.node
-    if candidate.kind == "module":
-        return Root(path, modules.keys(node, tensors, budget))
+    if candidate.kind == "module" and isinstance(node, dict):
+        return Root(path, node)
     if candidate.kind == "group":
         return Root(path, {key: tensors.read(value, key) for key, value in _group(node, tensors, budget)})
     found: dict[str, Stored] = {}
@@ -95,7 +98,8 @@ class _Search:
     def _visit(self, path: str, node: object) -> list[tuple[str, object]]:
         """What lies one level below."""
         if modules.attributes(node) is not None:
-            self._add(path, node, "module", len(modules.keys(node, Tensors(), self.budget)))
+            found = modules.keys(node, self.tensors, self.budget)
+            self._add(path, found, "module", len(found), node.name if isinstance(node, Call) else "")
             return []
         if self.tensors.is_tensor(node):
             if not path:
@@ -132,13 +136,13 @@ class _Search:
                 below.append((f"{path}/{number}", item))
         return below
 
-    def _add(self, path: str, node: object, kind: str, count: int) -> None:
+    def _add(self, path: str, node: object, kind: str, count: int, cls: str = "") -> None:
         if kind == "group":
             count = sum(1 for _ in _group(node, self.tensors, self.budget))
         if count:
             copy = any(word in path.lower() for word in _COPIES)
             rank = (kind == "group", -count, copy, len(self.candidates))
-            self.candidates.append(_Candidate(rank, path, node, kind))
+            self.candidates.append(_Candidate(rank, path, node, kind, cls))
 
     def _tell(self, path: str, value: object) -> None:
         if len(self.entries) < limits.ENTRIES_TOLD:

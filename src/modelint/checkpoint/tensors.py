@@ -1,52 +1,48 @@
 """The functions by which torch rebuilds tensors from a pickle, read as what they would give.
 
-A function that is not known, and is named like one, gives a tensor of unknown shape: its key is never dropped.
+A function that is not known, and is named like one, gives a tensor of unknown shape: its key is never dropped. Neither
+is a key whose function is known, and given what torch would not take: that is a fact of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NoReturn
 
 from modelint.checkpoint import dtypes, limits
 from modelint.checkpoint.contents import Refused, Stored
-from modelint.checkpoint.facts import BadShape
+from modelint.checkpoint.facts import BadShape, BadTensor
 from modelint.checkpoint.nodes import items_of
-from modelint.checkpoint.pickle_values import Call, Global, Persistent, TupleNode
+from modelint.checkpoint.pickle_values import Call, Global, TupleNode
+from modelint.checkpoint.storages import Odd, Storage, Storages
 from modelint.keys.table import Kind, TensorSpec
 
+#: Functions of torch -> how many arguments they take, at least and at most.
+_ARGUMENTS = {
+    "_rebuild_tensor": (4, 4),
+    "_rebuild_tensor_v2": (6, 7),
+    "_rebuild_tensor_v3": (7, 8),
+    "_rebuild_parameter": (3, 3),
+    "_rebuild_parameter_with_state": (4, 4),
+    "_rebuild_from_type": (4, 4),
+    "_rebuild_from_type_v2": (4, 4),
+    "_rebuild_qtensor": (7, 7),
+    "_rebuild_sparse_tensor": (2, 2),
+    "_rebuild_nested_tensor": (4, 4),
+    "_rebuild_meta_tensor_no_storage": (4, 4),
+    "_rebuild_wrapper_subclass": (8, 8),
+    "_rebuild_device_tensor_from_cpu_tensor": (4, 4),
+    "_rebuild_device_tensor_from_numpy": (4, 4),
+    "_rebuild_xla_tensor": (4, 4),
+}
 
-class Storage(NamedTuple):
-    """Where the numbers of a tensor are: the name of the storage, the dtype that it says, where a view of it begins."""
-
-    name: str
-    #: "" for bytes without a dtype.
-    dtype: str
-    #: In elements; only in files of old versions, which saved views of storages.
-    offset: int = 0
-
-
-#: Storage class -> dtype.
-STORAGES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-    "ComplexFloatStorage": "complex64",
-    "ComplexDoubleStorage": "complex128",
-    "QInt8Storage": "qint8",
-    "QUInt8Storage": "quint8",
-    "QInt32Storage": "qint32",
-    "QUInt4x2Storage": "quint4x2",
-    "QUInt2x4Storage": "quint2x4",
-    "UntypedStorage": "",
-    "_UntypedStorage": "",
+#: Classes that are called with a tensor, or, where they have no shape yet, without -> the kind they are.
+_PARAMETERS: dict[str, Kind] = {
+    "Parameter": "parameter",
+    "Variable": "unknown",
+    "Buffer": "buffer",
+    "UninitializedParameter": "parameter",
+    "UninitializedBuffer": "buffer",
 }
 
 #: Second names of dtypes.
@@ -63,31 +59,33 @@ _ALIASES = {
 }
 
 _UNKNOWN = Stored(TensorSpec(dtypes.UNKNOWN, None))
+#: Tensors in tensors: values and indices of sparse ones, parameters of subclasses of subclasses.
+_NESTED = 8
+#: Shapes that are shared between tensors, and the largest number in one: larger ones can be made to hash alike.
+_SHARED = 1000
+_LARGEST = 1 << 40
+_TOLD = 1000
 
 
 class Tensors:
-    """Reads the tensors of one file, and keeps what their storages say of themselves."""
+    """Reads the tensors of one file."""
 
-    def __init__(self, resolve: Callable[[object], Storage | None] | None = None) -> None:
-        #: Storage -> the bytes that its first mention says it has; None where the dtype is not known.
-        self.declared: dict[str, int | None] = {}
-        #: Storage -> the bytes of one of its elements, where that is known.
-        self.widths: dict[str, int] = {}
-        self.bad: list[BadShape] = []
-        self._resolve = resolve or self.storage_of
+    def __init__(self, storages: Storages, resolve: Callable[[object], Storage] | None = None) -> None:
+        self.storages = storages
+        #: What is odd about some of them: BadShape and BadTensor.
+        self.bad: list[BadShape | BadTensor] = []
+        self._resolve = resolve or storages.of
+        self._rebuilds: dict[Global, bool] = {}
         self._count = 0
         self._depth = 0
         self._numbers: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._specs: dict[tuple[str, tuple[int, ...]], TensorSpec] = {}
-        self._dense = {
-            "_rebuild_tensor": self._plain,
-            "_rebuild_tensor_v2": self._plain,
+        self._functions: dict[str, Callable[[tuple[object, ...]], Stored]] = {
+            "_rebuild_tensor": self._dense,
+            "_rebuild_tensor_v2": self._dense,
             "_rebuild_tensor_v3": self._typed,
-        }
-        self._others: dict[str, Callable[[tuple[object, ...]], Stored]] = {
             "_rebuild_qtensor": self._quantized,
             "_rebuild_sparse_tensor": self._sparse,
-            "_rebuild_sparse_csr_tensor": self._sparse,
             "_rebuild_nested_tensor": self._nested,
             "_rebuild_meta_tensor_no_storage": self._meta,
             "_rebuild_wrapper_subclass": self._wrapper,
@@ -103,206 +101,175 @@ class Tensors:
         function = node.function
         if type(function) is not Global:
             return False
-        last = function.name.rpartition(".")[2]
-        if last.startswith("_rebuild_"):
-            return True
-        return function.module.startswith("torch") and last in _PARAMETERS
+        known = self._rebuilds.get(function)
+        if known is None:
+            last = function.name.rpartition(".")[2]
+            known = last.startswith("_rebuild_") or (function.module.startswith("torch") and last in _PARAMETERS)
+            self._rebuilds[function] = known
+        return known
 
     def read(self, node: object, key: str, kind: Kind = "unknown") -> Stored:
         """The tensor that ``is_tensor`` saw. Raises Refused if there are too many of them."""
-        self._begin(key)
-        return self._read(node, kind)
+        return self.guarded(lambda: self._read(node, kind), key, kind)
 
-    def _begin(self, key: str) -> None:
+    def guarded(self, read: Callable[[], Stored], key: str, kind: Kind) -> Stored:
+        """What ``read`` gives; where that is odd, a tensor of which nothing is known, and a fact."""
         self._count += 1
         if self._count > limits.TENSORS:
             raise Refused(f"holds more than {limits.TENSORS:,} tensors; modelint reads no more")
-        self._key = key
+        try:
+            return read()
+        except Odd as odd:
+            self._depth = 0
+            if len(self.bad) < _TOLD:
+                why = str(odd)
+                self.bad.append(BadTensor(key, why) if odd.shape is None else BadShape(key, odd.shape, why))
+            return _of_kind(_UNKNOWN, kind)
 
     def _read(self, node: object, kind: Kind) -> Stored:
-        # Tensors can hold tensors: values and indices, what was moved to a device.
         self._depth += 1
-        try:
-            return self._inner(node, kind) if self._depth < 8 else _UNKNOWN
-        finally:
-            self._depth -= 1
+        if self._depth > _NESTED:
+            raise Odd("it is made of tensors that are made of tensors, and so on")
+        stored = self._inner(node, kind)
+        self._depth -= 1
+        return stored
 
     def _inner(self, node: object, kind: Kind) -> Stored:
         subclass = ""
-        # A parameter of a subclass of a subclass: a handful of steps, and no more than that whatever the file says.
-        for _ in range(8):
+        for _ in range(_NESTED):
             if not isinstance(node, Call):
-                break
-            args = node.args if isinstance(node.args, TupleNode) else ()
-            name = node.name.rpartition(".")[2]
+                raise Odd("it is made from what is no tensor")
+            name, args = node.name.rpartition(".")[2], _arguments(node)
             if name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
                 kind = "parameter" if kind == "unknown" else kind
-                node = args[0] if args else None
-            elif name in ("_rebuild_from_type_v2", "_rebuild_from_type") and len(args) > 2:
+                node = args[0]
+            elif name in ("_rebuild_from_type_v2", "_rebuild_from_type"):
                 subclass = subclass or _subclass(args[1])
-                node = Call(args[0], args[2])
+                inner = items_of(args[2])
+                if inner is None:
+                    _wrong(node)
+                node = Call(args[0], TupleNode(inner))
             elif name in _PARAMETERS:
                 kind = _PARAMETERS[name] if kind == "unknown" else kind
-                if not name.startswith("Uninitialized") and args and self.is_tensor(args[0]):
-                    node = args[0]
-                else:
+                if name.startswith("Uninitialized") or not args or not self.is_tensor(args[0]):
                     return _of_kind(_UNKNOWN, kind)
+                node = args[0]
             else:
-                return _of_kind(self._rebuilt(name, args, subclass), kind)
-        return _of_kind(_UNKNOWN._replace(form=subclass), kind)
-
-    def _rebuilt(self, name: str, args: tuple[object, ...], subclass: str) -> Stored:
-        dense = self._dense.get(name)
-        if dense is not None and len(args) >= 4:
-            stored = dense(args)
-        elif name in self._others:
-            try:
-                stored = self._others[name](args)
-            except IndexError:
-                stored = _UNKNOWN._replace(form=f"rebuilt by {name}")
-        else:
-            stored = self._unknown(name, args)
-        return stored._replace(form=subclass) if subclass and not stored.form else stored
+                read = self._functions.get(name)
+                stored = self._unknown(name, args) if read is None else read(args)
+                return _of_kind(stored._replace(form=subclass) if subclass and not stored.form else stored, kind)
+        raise Odd("it is a parameter of a parameter, and so on")
 
     # One method for each function; ``args`` as in torch/_utils.py.
 
-    def _plain(self, args: tuple[object, ...], dtype: str = "") -> Stored:
+    def _dense(self, args: tuple[object, ...], dtype: str = "") -> Stored:
         where = self._resolve(args[0])
-        if where is None:
-            return self._shaped(dtype or dtypes.UNKNOWN, args[2], args[3])
-        dtype = dtype or where.dtype or dtypes.UNKNOWN
-        stored = self._shaped(dtype, args[2], args[3])
         offset = args[1]
         if type(offset) is not int or not 0 <= offset < limits.NUMBER:
-            self._complain(stored.spec.shape or (), f"its offset is {_shown(offset)}")
-            return stored._replace(storage=where.name, stride=None)
-        return Stored(stored.spec, where.name, offset + where.offset, stored.stride)
+            raise Odd("its offset in its storage is no such number")
+        # Bytes without a dtype are those of uint8.
+        spec, stride = self._shaped(dtype or where.dtype or "uint8", args[2], args[3])
+        return Stored(spec, where.name, offset + where.offset, stride)
 
     def _typed(self, args: tuple[object, ...]) -> Stored:
-        return self._plain(args, dtype_of(args[6]) if len(args) > 6 else dtypes.UNKNOWN)
+        return self._dense(args, dtype_of(args[6]))
 
     def _quantized(self, args: tuple[object, ...]) -> Stored:
-        return self._plain(args)._replace(form="quantized")
+        return self._dense(args)._replace(form="quantized")
 
     def _sparse(self, args: tuple[object, ...]) -> Stored:
         data = items_of(args[1]) or ()
+        if not 3 <= len(data) <= 4:
+            raise Odd("a sparse tensor without its parts")
         # indices, values, size, is_coalesced; or two kinds of indices, values, size.
-        values, size = (data[1], data[2]) if _layout(args[0]) == "torch.sparse_coo" else (data[2], data[3])
-        return self._shaped(self._dtype_of_tensor(values), size, None)._replace(form="sparse")
+        values, size = (data[1], data[2]) if _layout(args[0]) == "torch.sparse_coo" else (data[-2], data[-1])
+        return Stored(self._shaped(self._read(values, "unknown").spec.dtype, size)[0], form="sparse")
 
     def _nested(self, args: tuple[object, ...]) -> Stored:
-        return Stored(TensorSpec(self._dtype_of_tensor(args[0]), None), form="nested")
+        return Stored(TensorSpec(self._read(args[0], "unknown").spec.dtype, None), form="nested")
 
     def _meta(self, args: tuple[object, ...]) -> Stored:
-        return self._shaped(dtype_of(args[0]), args[1], args[2])
+        spec, stride = self._shaped(dtype_of(args[0]), args[1], args[2])
+        return Stored(spec, stride=stride)
 
     def _wrapper(self, args: tuple[object, ...]) -> Stored:
-        form = _subclass(args[0])
-        return self._shaped(dtype_of(args[1]), args[2], args[3])._replace(form=form or "subclass")
+        spec, stride = self._shaped(dtype_of(args[1]), args[2], args[3])
+        return Stored(spec, stride=stride, form=_subclass(args[0]) or "subclass")
 
     def _moved(self, args: tuple[object, ...]) -> Stored:
+        dtype = dtype_of(args[1])
         if not self.is_tensor(args[0]):
-            return Stored(TensorSpec(dtype_of(args[1]), None))
+            # An array of numpy.
+            return Stored(TensorSpec(dtype, None))
         stored = self._read(args[0], "unknown")
-        return stored._replace(spec=stored.spec._replace(dtype=dtype_of(args[1])))
+        return Stored(stored.spec._replace(dtype=dtype))
 
     def _unknown(self, name: str, args: tuple[object, ...]) -> Stored:
         form = "nested" if name == "_rebuild_njt" else f"rebuilt by {name[:100]}"
-        where = self._resolve(args[0]) if args else None
+        try:
+            where = self._resolve(args[0]) if args else None
+        except Odd:
+            where = None
         if where is None:
             return _UNKNOWN._replace(form=form)
         return Stored(TensorSpec(where.dtype or dtypes.UNKNOWN, None), where.name, form=form)
 
     # Their parts.
 
-    def _dtype_of_tensor(self, node: object) -> str:
-        return self._read(node, "unknown").spec.dtype if self.is_tensor(node) else dtypes.UNKNOWN
-
-    def storage_of(self, node: object) -> Storage | None:
-        """The storage of a persistent id: ("storage", class, name, device, elements, view of another or None)."""
-        if type(node) is not Persistent or not isinstance(node.id, TupleNode):
-            return None
-        items = node.id
-        if len(items) < 5 or items[0] != "storage" or not isinstance(items[1], Global):
-            return None
-        name, elements = items[2], items[4]
-        if type(name) is int:
-            name = str(name)
-        if type(name) is not str or len(name) > limits.NAME:
-            return None
-        dtype = STORAGES.get(items[1].name.rpartition(".")[2], dtypes.UNKNOWN)
-        self.declare(name, dtype, elements)
-        offset = 0
-        if len(items) > 5 and isinstance(items[5], TupleNode) and len(items[5]) == 3:
-            offset = items[5][1] if type(items[5][1]) is int and 0 <= items[5][1] < limits.NUMBER else 0
-        return Storage(name, dtype, offset)
-
-    def declare(self, name: str, dtype: str, elements: object) -> None:
-        """A storage is mentioned; the first mention counts, as for torch."""
-        if name in self.declared:
-            return
-        bits = 8 if dtype == "" else dtypes.BITS.get(dtype)
-        if bits is None:
-            self.declared[name] = None
-            return
-        self.widths[name] = bits // 8
-        known = type(elements) is int and 0 <= elements < limits.NUMBER
-        self.declared[name] = elements * bits // 8 if known else None  # type: ignore[operator]
-
-    def declare_all(self, persistents: Iterable[Persistent]) -> None:
-        """All storages that a pickle mentions, those of no tensor too."""
-        for each in persistents:
-            self.storage_of(each)
-
-    def _shaped(self, dtype: str, size: object, stride: object) -> Stored:
-        shape = self._tuple(size)
+    def _shaped(self, dtype: str, size: object, stride: object = None) -> tuple[TensorSpec, tuple[int, ...] | None]:
+        shape = self.numbers(size)
         if shape is None:
-            self._complain(_plain_numbers(size), "its sizes are no such numbers as a tensor can have")
-            return Stored(TensorSpec(dtype, None))
+            raise Odd("its sizes are no numbers that a tensor can have", _plain_numbers(size))
         spec = self._specs.get((dtype, shape))
         if spec is None:
-            spec = self._specs[dtype, shape] = TensorSpec(dtype, shape)
-        strides = None if stride is None else self._tuple(stride)
+            spec = TensorSpec(dtype, shape)
+            if shape in self._numbers:
+                self._specs[dtype, shape] = spec
+        strides = None if stride is None else self.numbers(stride)
         if stride is not None and (strides is None or len(strides) != len(shape)):
-            self._complain(shape, "its strides are not one number for each dimension")
-            strides = None
-        return Stored(spec, None, 0, strides)
+            raise Odd("its strides are not one number for each dimension", shape)
+        return spec, strides
 
-    def _tuple(self, node: object) -> tuple[int, ...] | None:
+    def numbers(self, node: object) -> tuple[int, ...] | None:
+        """Sizes or strides; None for what is none."""
         if type(node) is Call and node.name == "torch.Size":
             node = node.args[0] if isinstance(node.args, TupleNode) and node.args else None
         items = items_of(node)
         if items is None or len(items) > limits.DIMENSIONS:
             return None
+        largest = 0
         for item in items:
             if type(item) is not int or not 0 <= item < limits.NUMBER:
                 return None
-        numbers: tuple[int, ...] = tuple(items)  # type: ignore[arg-type]
-        return self._numbers.setdefault(numbers, numbers)
-
-    def _complain(self, shape: tuple[int, ...], why: str) -> None:
-        if self.bad and len(self.bad) >= 1000:
-            self.bad[-1] = self.bad[-1]._replace(others=self.bad[-1].others + 1)
-        else:
-            self.bad.append(BadShape(self._key, shape, why))
-
-
-#: Classes that are called with a tensor, or, where they have no shape yet, without -> the kind they are.
-_PARAMETERS: dict[str, Kind] = {
-    "Parameter": "parameter",
-    "Variable": "unknown",
-    "Buffer": "buffer",
-    "UninitializedParameter": "parameter",
-    "UninitializedBuffer": "buffer",
-}
+            largest = max(largest, item)
+        found: tuple[int, ...] = tuple(items)  # type: ignore[arg-type]
+        if largest > _LARGEST or len(self._numbers) > _SHARED:
+            return found
+        return self._numbers.setdefault(found, found)
 
 
 def dtype_of(node: object) -> str:
-    """The dtype that ``torch.float32`` names in a pickle."""
+    """The dtype that ``torch.float32`` names in a pickle. Raises Odd for what is none."""
     if not isinstance(node, Global) or node.module != "torch":
-        return dtypes.UNKNOWN
+        raise Odd("its dtype is none")
     name = _ALIASES.get(node.name, node.name)
     return name if name in dtypes.BITS else dtypes.UNKNOWN
+
+
+def _arguments(call: Call) -> tuple[object, ...]:
+    """Those of a function of torch, as many as it takes. Raises Odd."""
+    known = _ARGUMENTS.get(call.name.rpartition(".")[2])
+    if not isinstance(call.args, TupleNode):
+        if known:
+            _wrong(call)
+        return ()
+    if known and (not known[0] <= len(call.args) <= known[1] or call.kwargs is not None or call.state is not None):
+        _wrong(call)
+    return call.args
+
+
+def _wrong(call: Call) -> NoReturn:
+    raise Odd(f"{call.name[:100]} is not called as torch calls it")
 
 
 def _of_kind(stored: Stored, kind: Kind) -> Stored:
@@ -328,7 +295,3 @@ def _layout(node: object) -> object:
 def _plain_numbers(node: object) -> tuple[int, ...]:
     items = items_of(node) or ()
     return tuple(item for item in items[:16] if type(item) is int and abs(item) < 1 << 64)
-
-
-def _shown(value: object) -> str:
-    return str(value) if type(value) is int and abs(value) < limits.NUMBER else "no number that fits"

@@ -13,6 +13,7 @@ from modelint.checkpoint.limits import NUMBER, Budget
 from modelint.checkpoint.nodes import items_of
 from modelint.checkpoint.pickle_machine import Machine
 from modelint.checkpoint.source import InFile
+from modelint.checkpoint.storages import Storages
 from modelint.checkpoint.tensors import Tensors
 
 FORMAT = "torch legacy"
@@ -28,22 +29,22 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         at = inner.prelude(machine, 0, size)
         value, at = machine.run(at, size)
         keys, at = machine.run(at, size)
-        tensors = Tensors()
-        tensors.declare_all(machine.persistents)
+        tensors = Tensors(Storages((5, 6)))
+        odd = tensors.storages.declare_all(machine.persistents)
         found = roots.find(value, tensors, budget)
-        walked = _walk(_names(keys), at, size, tensors, lambda place: regular.read(file, place, 8))
+        walked = _walk(_names(keys), at, size, tensors.storages, lambda place: regular.read(file, place, 8))
         calls, named = inner.names(machine.calls, machine.globals, machine.loads, budget)
-    facts: list[object] = [*found.modules, *damage.shapes(tensors.bad)]
+    facts: list[object] = [*found.modules, *damage.odd(tensors.bad, odd)]
     if walked.needs > size:
-        cut = {name for name, length in tensors.declared.items() if walked.there.get(name, 0) < (length or 0)}
+        cut = {name for name, length in tensors.storages.declared.items() if walked.there.get(name, 0) < length}
         lost = tuple(key for root in found.roots[:1] for key, each in root.tensors.items() if each.storage in cut)
         facts.append(Truncated(size, walked.needs, lost))
     elif walked.complete:
-        records = damage.records(found.roots, tensors.declared, walked.there, lambda name: f"storage {name}")
+        records = damage.records(found.roots, tensors.storages.declared, walked.there, lambda name: f"storage {name}")
         facts.extend(records)
         if walked.end < size and not any(isinstance(each, ShortRecord) for each in records):
             facts.append(TrailingBytes(size - walked.end))
-    facts.extend(damage.views(found.roots, tensors.declared))
+    facts.extend(damage.views(found.roots, tensors.storages.declared))
     return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size, named)
 
 
@@ -57,17 +58,16 @@ class _Walked(NamedTuple):
     complete: bool
 
 
-def _walk(names: list[str], at: int, size: int, tensors: Tensors, read: Callable[[int], bytes]) -> _Walked:
+def _walk(names: list[str], at: int, size: int, storages: Storages, read: Callable[[int], bytes]) -> _Walked:
     there: dict[str, int] = {}
     for number, name in enumerate(names):
-        width = tensors.widths.get(name)
+        width = storages.widths.get(name)
         if width is None:
-            # Nothing mentions it, or its dtype is not known: where the next begins is not known either.
-            return _Walked(there, at, 0, complete=False)
+            raise Refused(f"damaged: it has a storage {ascii(name)[:60]} that nothing in it describes")
         count = _count(read(at))[0] if at + 8 <= size else None
         if count is None or count * width > size - at - 8:
             there[name] = max(0, size - at - 8)
-            needs = sum(8 + (tensors.declared.get(each) or 0) for each in names[number:])
+            needs = sum(8 + storages.declared.get(each, 0) for each in names[number:])
             return _Walked(there, size, at + max(needs, size - at + 1), complete=False)
         if not 0 <= count < NUMBER:
             raise Refused(f"damaged: at byte {at} a storage says that it has {count} elements")
@@ -79,7 +79,7 @@ def _walk(names: list[str], at: int, size: int, tensors: Tensors, read: Callable
 def _names(node: object) -> list[str]:
     names = []
     for item in items_of(node) or ():
-        if type(item) is not str and type(item) is not int:
+        if type(item) is not str:
             raise Refused("damaged: the list of its storages is none")
-        names.append(str(item))
+        names.append(item)
     return names

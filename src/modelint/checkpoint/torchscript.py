@@ -13,6 +13,7 @@ from modelint.checkpoint.contents import Contents, Refused, Root, Stored
 from modelint.checkpoint.nodes import named, state_of
 from modelint.checkpoint.pickle_values import Call, Global
 from modelint.checkpoint.roots import Found
+from modelint.checkpoint.storages import Storages
 from modelint.checkpoint.tensors import Tensors
 from modelint.keys.table import Kind
 
@@ -26,18 +27,22 @@ _NAME = re.compile(r'"([^"]*)"')
 
 def is_script(archive: Archive) -> bool:
     """Whether an archive that has a pickle is one of TorchScript."""
-    return b"constants.pkl" in archive.entries or any(name.startswith(b"code/") for name in archive.entries)
+    return b"constants.pkl" in archive.entries
 
 
 def read(archive: Archive, path: str, size: int) -> Contents:
     """The contents of a TorchScript archive. Raises Refused."""
     described = torch_zip.outcome(archive)
-    tensors = Tensors()
-    tensors.declare_all(described.persistents)
+    tensors = Tensors(Storages((5, 6)))
+    odd = tensors.storages.declare_all(described.persistents)
     found = _keys(described.value, tensors, _Classes(archive))
     # What has a place under __torch__ is a class of the archive itself, not of Python.
-    described = described._replace(calls=tuple(name for name in described.calls if not name.startswith(_ROOM)))
-    return torch_zip.contents(path, FORMAT, size, archive, tensors, Found((Root("/", found),), {}, ()), described)
+    described = described._replace(calls=_outside(described.calls), globals=_outside(described.globals))
+    return torch_zip.contents(path, FORMAT, size, archive, tensors, Found((Root("/", found),), {}, ()), described, odd)
+
+
+def _outside(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not name.startswith(f"{_ROOM}."))
 
 
 def _keys(value: object, tensors: Tensors, classes: _Classes) -> dict[str, Stored]:

@@ -22,6 +22,7 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         except Truncated:
             return torch_zip.salvage(file, path, size, budget)
         if torch_zip.PICKLE in archive.entries:
+            torch_zip.check(archive)
             if torchscript.is_script(archive):
                 return torchscript.read(archive, path, size)
             return torch_zip.read(archive, path, size)
@@ -42,6 +43,7 @@ def value(path: str, budget: Budget | None = None) -> Outcome:
             raise Refused("truncated: a zip archive without the directory at its end") from None
         if torch_zip.PICKLE not in archive.entries:
             raise Refused(_other(archive))
+        torch_zip.check(archive)
         return torch_zip.outcome(archive)
 
 

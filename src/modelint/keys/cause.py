@@ -154,12 +154,16 @@ class _Chain:
         where = {source: key for key, cell in end.cells.items() for source in cell.sources}
         names = sum(key in end.new for key in end.cells)
         alike = names >= SHARE * max(len(end.cells), len(end.new))
+        # What the model has no place for is another part, where the rest is the whole model.
+        whole = end.agreed >= SHARE * min(len(end.cells), len(end.new))
         for found, before, after in self.links:
             if not found.cause.steps:
                 continue
             keys = _changed(before, after)
             ends = [where[key] for key in keys if key in where]
-            good = sum(end.is_agreed(key) or (alike and found.cause.certain and key in end.new) for key in ends)
+            good = sum(
+                end.is_agreed(key) or (found.cause.certain and (alike if key in end.new else whole)) for key in ends
+            )
             if good < SHARE * len(ends) or (keys and not ends):
                 return found.code
         return None

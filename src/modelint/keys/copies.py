@@ -70,7 +70,7 @@ def copies(at: Situation) -> Copies | None:
         return None
     found = pairs(at)
     best = next((pair for pair in found if pair.old), None)
-    if best is None or 2 * best.agreed <= min(len(at.cells), len(at.new)):
+    if best is None or not best.covers(min(len(at.cells), len(at.new))):
         return None
     group = [best, *rivals(at, best, found)]
     options = [_option(pair) for pair in group]
@@ -79,6 +79,8 @@ def copies(at: Situation) -> Copies | None:
         inside = tuple(key for key in keys if key in at.unexpected)
         options.insert(0, Option(PLAIN, (Drop(inside),)))
     targets = tuple(key for key in at.new if key.startswith(best.new))
+    if options[0].label != PLAIN and 2 * sum(map(at.is_agreed, targets)) > len(targets):
+        return None  # what they would go to is there already
     return Copies(tuple(options), tuple(keys), targets)
 
 

@@ -30,7 +30,7 @@ class Weight(NamedTuple):
 
 def normed(keys: Iterable[str]) -> Iterator[tuple[Weight, Form]]:
     """The weights that are kept as length and direction."""
-    known = set(keys)
+    known = dict.fromkeys(keys)
     for key in known:
         for form, pattern in (("hook", _HOOK), ("parametrization", _PARAMETRIZATION)):
             match = pattern.match(key)

@@ -59,11 +59,10 @@ def summary(mapping: Mapping[str, str]) -> list[tuple[str, str, int]]:
     found: Counter[tuple[str, str]] = Counter()
     for key, name in mapping.items():
         left, old, new, right = _change(key, name)
-        if not old or not new:
-            # What came or went is told with what stands beside it.
-            old, new = (old + right[:1], new + right[:1]) if not left else (left[-1:] + old, left[-1:] + new)
-        spelled = [".".join("N" if is_number(part) else part for part in parts) for parts in (old, new)]
-        found[spelled[0], spelled[1]] += 1
+        if not all(any(not is_number(part) for part in parts) for parts in (old, new)):
+            # What came or went, or is a number, is told with what stands beside it.
+            old, new = (left[-1:] + old, left[-1:] + new) if left else (old + right[:1], new + right[:1])
+        found[".".join(old), ".".join(new)] += 1
     return [(old, new, count) for (old, new), count in found.most_common()]
 
 

@@ -14,6 +14,9 @@ _SAMPLE = 64
 #: A prefix of fewer keys than one in so many is none of a part.
 _RARE = 25
 _TRIED = 12
+#: Modules in their place, and the tensors of them that must agree then: one in so many.
+_ALL = 0.9
+_PART = 5
 
 
 class Pair(NamedTuple):
@@ -24,9 +27,16 @@ class Pair(NamedTuple):
     #: Keys that agree in name and shape, and in name.
     agreed: int
     named: int
+    #: Keys whose module is there, if without them: they may have other names.
+    placed: int
     #: Keys below each.
     olds: int
     news: int
+
+    def covers(self, keys: int) -> bool:
+        """Whether it is more than half of ``keys``; less will do where every module is in its place."""
+        placed = self.placed >= _ALL * self.olds
+        return 2 * self.agreed > keys or (placed and _PART * self.agreed > keys)
 
 
 def prefixes(keys: Iterable[str]) -> list[str]:
@@ -58,23 +68,24 @@ def pairs(situation: Situation) -> list[Pair]:
                 if named:
                     rough.append((named * len(keys) // len(sample), old, new))
     rough.sort(key=lambda each: (-each[0], len(each[1]) + len(each[2])))
-    found = [
-        pair for pair in _counted(situation, rough[:_TRIED], below) if 2 * pair.agreed >= min(pair.olds, pair.news)
-    ]
+    found = [pair for pair in _counted(situation, rough[:_TRIED], below) if pair.covers(min(pair.olds, pair.news) - 1)]
     return sorted(found, key=lambda pair: (-pair.agreed, len(pair.old) + len(pair.new)))
 
 
 def _counted(
     situation: Situation, rough: Iterable[tuple[int, str, str]], below: dict[str, list[str]]
 ) -> Iterator[Pair]:
+    modules = {key.rpartition(".")[0] for key in situation.new}
     for _, old, new in rough:
-        agreed = named = 0
+        agreed = named = placed = 0
         for key in below[old]:
-            spec = situation.new.get(new + key[len(old) :])
+            name = new + key[len(old) :]
+            spec = situation.new.get(name)
+            placed += name.rpartition(".")[0] in modules
             if spec is not None:
                 named += 1
                 agreed += fits(situation.cells[key].spec, spec)
-        yield Pair(old, new, agreed, named, len(below[old]), sum(key.startswith(new) for key in situation.new))
+        yield Pair(old, new, agreed, named, placed, len(below[old]), sum(key.startswith(new) for key in situation.new))
 
 
 def _is_same_end(old: str, new: str) -> bool:

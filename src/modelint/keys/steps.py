@@ -215,8 +215,8 @@ class Multiply(NamedTuple):
             *triples,
             "]:",
             "    g, v = state.pop(length), state.pop(direction)",
-            "    norms = v.norm(dim=[axis for axis in range(v.dim()) if g.shape[axis] == 1], keepdim=True)",
-            "    state[weight] = v * (g / norms)",
+            "    axes = [axis for axis in range(v.dim()) if g.shape[axis] == 1]",
+            "    state[weight] = v * (g / torch.linalg.vector_norm(v, dim=axes, keepdim=True))",
         ]
 
 
@@ -240,7 +240,8 @@ class Divide(NamedTuple):
             "]:",
             "    v, shape = state.pop(weight), own[length].shape",
             "    state[direction] = v",
-            "    state[length] = v.norm(dim=[axis for axis in range(v.dim()) if shape[axis] == 1], keepdim=True)",
+            "    axes = [axis for axis in range(v.dim()) if shape[axis] == 1]",
+            "    state[length] = torch.linalg.vector_norm(v, dim=axes, keepdim=True)",
         ]
 
 

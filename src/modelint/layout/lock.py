@@ -172,7 +172,7 @@ def _on_record(declaration: Declaration, known: _Known, built: Result, options: 
     }
     for each in known.releases:
         losses = proof.losses_of(built.loads[known.speaks[each.name]])
-        if any(losses.without(each.losses)):
+        if each.torn or any(losses.without(each.losses)):
             files[release.losses_path(home, each.name)] = release.losses_text(each.name, losses)
     return files
 
@@ -192,15 +192,23 @@ def _refuse_names(declaration: Declaration, options: Options) -> None:
         if same is not None:
             raise LockError(f"{shown_name} has a release {same} already; what was released is never written again")
     for name in options.retire:
-        if name in retired:
+        if name in retired and _is_usable(release.retired_path(home, name)):
             raise LockError(f"release {name} of {shown_name} is retired already")
         if name not in there:
             those = f"those that there are: {', '.join(there)}" if there else "it has none"
             raise LockError(f"{shown_name} has no release {name!a}; {those}")
 
 
+def _is_usable(record: str) -> bool:
+    try:
+        release.read_reason(record)
+    except manifest.ManifestError:
+        return False
+    return True
+
+
 def _releases(declaration: Declaration, options: Options) -> tuple[Release, ...]:
-    found = release.find(declaration.home, but=options.retire)
+    found = release.find(declaration.home, but=options.retire, anew=True)
     for name, error in found.wrong:
         words = f"{shown(error.path)}:{error.line}: {error.reason}"
         raise LockError(f"{words}; restore it with git, or --retire {name} --reason TEXT")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modelint.layout import building, changes, client, drift, owners, revision
 from modelint.layout.building import TIMEOUT
@@ -18,6 +18,7 @@ from modelint.layout.drift import Drift
 from modelint.layout.facts import DriftFact, KeyRenamed, KeyRetyped, Numbers
 from modelint.layout.manifest import Manifest
 from modelint.layout.revision import Copy, NoRevision, Revision
+from modelint.layout.settle import may_differ
 from modelint.layout.traced import Failure, Request, Result
 from modelint.layout.traced import Numbers as Told
 
@@ -56,12 +57,7 @@ def can_settle(found: Drift) -> bool:
 
 def _is_open(fact: DriftFact) -> bool:
     breaks = fact.drift.cls == "breaking"
-    return isinstance(fact, KeyRenamed) if breaks else fact.drift.cls == "silent" or _tells(fact)
-
-
-def _tells(fact: DriftFact) -> bool:
-    """Of what is safe: training goes another way, or hooks take old files to who knows where."""
-    return fact.drift.severity == "warning" or fact.drift.hooks
+    return isinstance(fact, KeyRenamed) if breaks else fact.drift.cls == "silent" or may_differ(fact)
 
 
 def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Numbers]]:
@@ -197,13 +193,13 @@ class _Sides:
             raise _Unsettled(new["why"])
         if new["verdict"] == "unclear":
             raise _Unsettled(f"the results differ by {new['distance']:.1e}, more than rounding, less than a change")
+        if new["verdict"] != "different":
+            self._refuse_missed(layout, told["old"].told, new)
         if new["verdict"] == "same":
-            self._refuse_missed(layout, told["old"].told["ran"], new["ran"])
             return Numbers("equal", trained=new["trained"], renamed=new["renamed"])
         first = new.get("first")
-        outcome = "different" if new["verdict"] == "different" else "training"
         return Numbers(
-            "different" if outcome == "different" else "training",
+            "different" if new["verdict"] == "different" else "training",
             _words(new),
             None if first is None else first["module"],
             new["trained"],
@@ -258,14 +254,9 @@ class _Sides:
                 own = os.path.relpath(os.path.realpath(path), self._found.root)
                 raise _Unsettled(f"the code of commit {self._found.short} imports {own} of the work tree")
 
-    def _refuse_missed(
-        self, layout: Result, old_ran: Mapping[str, list[int]], new_ran: Mapping[str, list[int]]
-    ) -> None:
-        missed = changes.missed(
-            *self._files(layout),
-            {path: frozenset(lines) for path, lines in old_ran.items()},
-            {path: frozenset(lines) for path, lines in new_ran.items()},
-        )
+    def _refuse_missed(self, layout: Result, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        ran = [changes.Ran(side["made"], side["run"]) for side in (old, new)]
+        missed = changes.missed(*self._files(layout), *ran)
         if missed.places:
             places = list(dict.fromkeys(f"{self._own(path)}:{line}" for path, line in missed.places))
             more = f" and {len(places) - 3} more" if len(places) > 3 else ""

@@ -45,6 +45,8 @@ class Release(NamedTuple):
     manifest: Manifest
     #: Accepted by `modelint lock`.
     losses: Losses = Losses()
+    #: The record of these could not be used, and counts as none.
+    torn: bool = False
 
 
 class Found(NamedTuple):
@@ -76,8 +78,11 @@ def retired_names(home: str) -> list[str]:
     return _listed(os.path.join(home, FOLDER, RETIRED))
 
 
-def find(home: str, *, but: Sequence[str] = ()) -> Found:
-    """Those that are not retired, nor among ``but``. Equal files are parsed once."""
+def find(home: str, *, but: Sequence[str] = (), anew: bool = False) -> Found:
+    """Those that are not retired, nor among ``but``. Equal files are parsed once.
+
+    ``anew``: records of losses are about to be written anew, so that one which cannot be used does no harm.
+    """
     releases: list[Release] = []
     wrong: list[tuple[str, ManifestError]] = []
     parsed: dict[bytes, Manifest] = {}
@@ -92,11 +97,9 @@ def find(home: str, *, but: Sequence[str] = ()) -> Found:
             data = _read(path(home, name))
             if data not in parsed:
                 parsed[data] = manifest.parse(path(home, name), data)
-            losses = _losses(losses_path(home, name))
+            releases.append(_with_losses(Release(name, path(home, name), parsed[data]), home, anew))
         except ManifestError as error:
             wrong.append((name, error))
-            continue
-        releases.append(Release(name, path(home, name), parsed[data], losses))
     return Found(tuple(releases), tuple(wrong))
 
 
@@ -116,6 +119,15 @@ def retirement(name: str, reason: str) -> str:
 def losses_text(name: str, losses: Losses) -> str:
     """The text of a record of accepted losses, a key a line."""
     return _text({"schema": SCHEMA, "release": name, **{field: list(keys) for field, keys in losses._asdict().items()}})
+
+
+def _with_losses(found: Release, home: str, anew: bool) -> Release:
+    try:
+        return found._replace(losses=_losses(losses_path(home, found.name)))
+    except ManifestError as error:
+        if not anew or "newer modelint" in error.reason:
+            raise
+        return found._replace(torn=True)
 
 
 def _losses(file: str) -> Losses:

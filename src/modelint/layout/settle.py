@@ -14,6 +14,11 @@ def settled(drift: Drift, numbers: Numbers) -> Drift:
     return drift._replace(facts=tuple(_one(fact, numbers, number in blamed) for number, fact in enumerate(drift.facts)))
 
 
+def may_differ(fact: DriftFact) -> bool:
+    """Of what is safe: training goes another way, optional arguments do more, hooks take old files somewhere."""
+    return fact.drift.severity == "warning" or fact.drift.hooks or getattr(fact, "optional", False)
+
+
 def _one(fact: DriftFact, numbers: Numbers, blamed: bool) -> DriftFact:
     drift = fact.drift
     if isinstance(fact, KeyRetyped):
@@ -23,7 +28,7 @@ def _one(fact: DriftFact, numbers: Numbers, blamed: bool) -> DriftFact:
     if numbers.outcome == "equal":
         if drift.cls == "safe" and drift.severity == "warning" and not numbers.trained:
             return fact  # what only training shows was not seen
-        return fact._replace(drift=drift._replace(severity="information", numbers=numbers))
+        return fact._replace(drift=drift._replace(cls="safe", severity="information", numbers=numbers))
     if not blamed:
         return fact
     if numbers.outcome == "training":
@@ -50,7 +55,7 @@ def _blamed(facts: tuple[DriftFact, ...], numbers: Numbers) -> frozenset[int]:
         if fact.drift.cls == "silent" and not isinstance(fact, KeyRetyped)
     ]
     traced = [number for number, fact in silent if fact.drift.severity == "error"]
-    others = [number for number, fact in enumerate(facts) if fact.drift.hooks or fact.drift.severity == "warning"]
+    others = [number for number, fact in enumerate(facts) if may_differ(fact)]
     if numbers.outcome == "training":
         return frozenset([*(number for number, _ in silent), *others])
     return frozenset(traced or [number for number, _ in silent] or others)

@@ -30,6 +30,8 @@ def effect(drift: Drifted) -> str:
     """What a strict load of a checkpoint of the manifest's layout does."""
     if drift.cls != "breaking":
         loads = "an old checkpoint loads" + (", through the model's own load hooks" if drift.hooks else "")
+        if drift.numbers is not None and drift.numbers.renamed:
+            loads = "under the new names an old checkpoint loads"
         return f"{loads}{_computes(drift)}"
     if drift.error is not None:
         raised = listed([" ".join(drift.error.split())])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import tree as t
 from modelint.lint.evaluate import attribute, literal_str, unwrap_attr
 from modelint.lint.facts import RepeatedModule
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -68,7 +69,7 @@ def _listed(it: Interpreter, frame: Frame, node: t.Call, args: Args) -> Value:
             return args.pos[0]
         return just(ListVal("list", (it.element(args.pos[0]),), frame.place(node), exact=False))
     if not args.pos[0]:
-        key = it.element(UNKNOWN, t.render(node.args[0].value))
+        key = it.element(UNKNOWN, render(node.args[0].value))
         return just(ListVal("list", (key,), frame.place(node), exact=False)) if key else UNKNOWN
     return UNKNOWN
 

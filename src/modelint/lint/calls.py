@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from modelint.lint import external, known, methods, saving
 from modelint.lint import tree as t
 from modelint.lint.evaluate import attribute
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -169,7 +170,7 @@ def sanitize_call(it: Interpreter, frame: Frame, name: str, args: Args) -> Value
     out: Value = UNKNOWN
     if "state_dict" in name and not any(isinstance(a.obj, StateDict) for v in args.pos for a in v):
         models = [a.obj for v in args.pos for a in v if isinstance(a.obj, Model)]
-        receiver = t.render(args.node.args[0].value) if args.node.args else ""
+        receiver = render(args.node.args[0].value) if args.node.args else ""
         state = StateDict(models[0] if models else None, frame.place(args.node), receiver, it.age, stripped=strips)
         return just(state)
     for index, value in enumerate(args.pos):

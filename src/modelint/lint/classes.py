@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelint.lint import calls, define, external, functions
+from modelint.lint import calls, define, external, functions, registry
 from modelint.lint import tree as t
 from modelint.lint.names import ClassRef, ExtRef
 from modelint.lint.state import Frame
@@ -69,7 +69,7 @@ def run_class(it: Interpreter, ref: ClassRef) -> None:
         run_methods(it, ref, key, inherited=False, frame=frame)
     if holds_wrapped(it, key):
         run_methods(it, ref, key, inherited=True, frame=frame)
-    define.finish(it, file, info, record)
+    registry.finish(it, file, info, record)
 
 
 def run_methods(it: Interpreter, ref: ClassRef, key: int, *, inherited: bool, frame: Frame) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import guards, known
 from modelint.lint import tree as t
 from modelint.lint.names import ClassRef, ExtRef, FuncRef, ModuleRef, Ref
+from modelint.lint.render import render
 from modelint.lint.state import Frame, Test
 from modelint.lint.values import (
     UNKNOWN,
@@ -234,7 +235,7 @@ def dict_expr(it: Interpreter, frame: Frame, expr: t.DictExpr) -> Value:
         items.append((literal_str(named), value))
     place = frame.place(expr)
     if expr.items and all(key is None for key, _ in expr.items):
-        texts = " ".join(t.render(v) for _, v in expr.items[1:])
+        texts = " ".join(render(v) for _, v in expr.items[1:])
         return it.merged(frame, [it.eval(frame, v) for _, v in expr.items], place, texts)
     return just(DictVal(tuple(items), place))
 
@@ -252,7 +253,7 @@ def comprehension(it: Interpreter, frame: Frame, expr: t.Comp) -> Value:
     for part in expr.fors:
         iterated = it.eval(frame, part.iter)
         source = source or iterated
-        it.assign(frame, part.target, it.element(iterated, t.render(part.iter)), part)
+        it.assign(frame, part.target, it.element(iterated, render(part.iter)), part)
         for test in part.ifs:
             it.eval(frame, test)
             frame.tests = (*frame.tests, Test(test, True, place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from modelint.lint import tree as t
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.usage import Usage
 from modelint.lint.values import NO_CONDS, Conds, Model
@@ -21,15 +22,15 @@ def conditions(test: t.Expr, truth: bool) -> Conds:
         case t.BoolOp(op=op, values=values):
             if (op == "and") == truth:
                 return frozenset().union(*(conditions(v, truth) for v in values))
-            return frozenset({(t.render(test), truth)})
+            return frozenset({(render(test), truth)})
         case t.Compare(ops=[(op, right)]) if op in _NEGATED:
-            return frozenset({(f"{t.render(test.left)} {_NEGATED[op]} {t.render(right)}", not truth)})
+            return frozenset({(f"{render(test.left)} {_NEGATED[op]} {render(right)}", not truth)})
         case t.Const():
             return NO_CONDS
         case t.Walrus():
             return conditions(test.target, truth)
         case _:
-            return frozenset({(t.render(test), truth)})
+            return frozenset({(render(test), truth)})
 
 
 def contradicts(path: Conds, conds: Conds) -> bool:
@@ -242,7 +243,7 @@ def _anchors(test: t.Expr, truth: bool, name: str) -> bool:
         if isinstance(node, t.Call) and "prefix" in t.last_name(node.func).lower():
             return True
         if isinstance(node, t.Sub):
-            whole = t.render(node.value)
+            whole = render(node.value)
             if isinstance(node.index, t.Slice) and node.index.upper is not None and node.index.lower is None:
                 return True  # k[:7] == "module."
             if "split(" in whole and isinstance(node.index, t.Const) and node.index.value == 0:

@@ -185,7 +185,8 @@ class Index(Modules):
         """The top-level names of a file whose statements put on wrappers, and those that use these."""
         if path not in self._wrapping:
             self._wrapping[path] = frozenset()
-            file = self.file(path) if _WRAPS_BYTES.search(self.bytes(path)) else None
+            data = self.bytes(path)
+            file = self.file(path) if _WRAPS_BYTES.search(data) and _wraps(data.decode("utf-8", "replace")) else None
             if file is not None:
                 found = {
                     name

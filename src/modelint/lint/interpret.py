@@ -14,6 +14,7 @@ from modelint.lint.facts import StateWrite
 from modelint.lint.index import File
 from modelint.lint.names import ClassRef, FuncRef
 from modelint.lint.project import Project
+from modelint.lint.render import render
 from modelint.lint.state import Env, Frame
 from modelint.lint.usage import Usage
 from modelint.lint.values import (
@@ -183,7 +184,7 @@ class Interpreter:
         """Count a training event: weights move here."""
         if not known.TRAINS.search(name):
             return
-        receiver = t.render(node.func.value).lower() if isinstance(node.func, t.Attr) else ""
+        receiver = render(node.func.value).lower() if isinstance(node.func, t.Attr) else ""
         if known.NOT_TRAINING.search(name.lower()) or known.NOT_TRAINING.search(receiver.rsplit(".", 1)[-1]):
             return
         if (
@@ -243,7 +244,7 @@ class Interpreter:
         """``model.state_dict()[k] = v``."""
         call = target.value
         if isinstance(call, t.Call) and t.last_name(call.func) == "state_dict" and isinstance(call.func, t.Attr):
-            receiver = t.render(call.func.value)
+            receiver = render(call.func.value)
             if not known.NOT_A_MODEL.search(receiver.rsplit(".", 1)[-1]):
                 self.emit(StateWrite(frame.place(stmt), receiver, "direct"))
 
@@ -253,7 +254,7 @@ class Interpreter:
             for value in (left, right):
                 builtin_calls.repeated(self, frame, expr, value, "list")
         if expr.op == "|" and any(isinstance(a.obj, StateDict | DictVal) for a in left):
-            return keys.merged(self, frame, [left, right], frame.place(expr), t.render(expr.right))
+            return keys.merged(self, frame, [left, right], frame.place(expr), render(expr.right))
         if expr.op == "+" and any(isinstance(a.obj, ListVal) for a in (*left, *right)):
             both = join(self.element(left), self.element(right))
             return just(ListVal("list", (both,), frame.place(expr), exact=False))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import guards
 from modelint.lint import tree as t
 from modelint.lint.facts import KeyRewrite, StateWrite
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -97,7 +98,7 @@ def key_sliced(it: Interpreter, frame: Frame, key: Key, expr: t.Sub, conds: Cond
     if isinstance(lower, t.Const) and isinstance(lower.value, int) and lower.value >= 2:
         size = str(lower.value)
     elif isinstance(lower, t.Call) and t.last_name(lower.func) == "len":
-        size = t.render(lower)
+        size = render(lower)
     if size is None:
         return UNKNOWN
     guarded = key.anchored or guards.anchored(it.usage(frame), frame, key.name)
@@ -169,7 +170,7 @@ def name_test(it: Interpreter, frame: Frame) -> Place | None:
                 continue
             left = it.peek(frame, part.left)
             held = it.peek(frame, right)
-            if any(isinstance(a.obj, Key) for a in left) and _is_model_keys(held, left, t.render(right)):
+            if any(isinstance(a.obj, Key) for a in left) and _is_model_keys(held, left, render(right)):
                 return test.place
     return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import known, saving
 from modelint.lint import tree as t
 from modelint.lint.facts import KeyFilter, Load, TorchLoad
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.usage import COMPARES
 from modelint.lint.values import (
@@ -51,7 +52,7 @@ def load_state_dict(
 ) -> Value:
     at = frame.place(node)
     func = node.func
-    text = path or (t.render(func.value) if isinstance(func, t.Attr) else "")
+    text = path or (render(func.value) if isinstance(func, t.Attr) else "")
     given = args.get(0, "state_dict", "checkpoint")
     via_super = any(isinstance(a.obj, Super) for a in receiver)
     is_model, own = _is_model(it, receiver, text)
@@ -84,7 +85,7 @@ def load_state_dict(
             reported = "logged"  # the caller sees what was merged
         elif _compared_beside(it, frame, first.id):
             reported = "logged"
-    empty = empty and (t.render(first), True) not in frame.path
+    empty = empty and (render(first), True) not in frame.path
     if not (own and followed_protocol(frame)):
         fact = Load(at, text, is_model, strict, via_super, result, bool(reported), piecemeal, empty, merged, reported)
         it.emit(fact)
@@ -131,7 +132,7 @@ def _strict(frame: Frame, args: Args) -> str:
     if expr is None:
         return "passed on" if any(a.star == "**" for a in args.node.args) else "yes"
     value = args.get(1, "strict")
-    if "strict" not in args.kw and not isinstance(expr, t.Const) and "strict" not in t.render(expr):
+    if "strict" not in args.kw and not isinstance(expr, t.Const) and "strict" not in render(expr):
         return "yes"  # the second argument of another protocol
     if isinstance(expr, t.Const):
         return "yes" if expr.value else "no"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import keys, known, loading, saving
 from modelint.lint import tree as t
 from modelint.lint.evaluate import dict_get, literal_str
+from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.values import (
     UNKNOWN,
@@ -49,7 +50,7 @@ def method(
     if isinstance(first, Key):
         return it.key_method(frame, first, node, name, args)
     if name in ("items", "keys", "values") and not node.args and not isinstance(first, SelfRef | Ext | Inst | Model):
-        return just(Keys(receiver, name, path or t.render(node.func)))
+        return just(Keys(receiver, name, path or render(node.func)))
     if name in ("append", "add", "extend", "insert", "appendleft") and path and isinstance(first, ListVal) and args.pos:
         value = args.pos[-1] if name != "extend" else it.element(args.pos[0])
         grown = tuple(
@@ -108,7 +109,7 @@ def _dict_method(
     if name == "update":
         if path and args.pos:
             frame.env[path] = it.merged(
-                frame, [receiver, args.pos[0]], frame.place(node), t.render(args.node.args[0].value)
+                frame, [receiver, args.pos[0]], frame.place(node), render(args.node.args[0].value)
             )
         elif path and args.kw:
             items = tuple(args.kw.items())

@@ -27,6 +27,8 @@ _BINDS = (
     rb"(?m)^(?:(?: {4}|\t)?(?:(?:async )?def|class) +%b\b|(?: {4}|\t)?%b *[:=,]|.*\bimport\b.*\b%b\b|.*\bas +%b\b"
     rb"| *%b,?$)"
 )
+#: So much of what was read is kept.
+_MOST_BYTES = 8_000_000
 
 
 class Modules:
@@ -41,6 +43,9 @@ class Modules:
         self._grown: set[str] = set()
         self._told: set[str] = set()
         self._kinds: dict[str, str] = {}
+        #: What `bytes` has read: the modules that a package gathers are asked for one name after the other.
+        self._texts: dict[str, bytes] = {}
+        self._held_bytes = 0
 
     def trail(self, path: str) -> tuple[set[str], set[str]]:
         """The files that resolving names of a file led to, and the places looked at in vain."""
@@ -80,8 +85,16 @@ class Modules:
 
     def bytes(self, path: str) -> bytes:
         """The content of a file of the project; empty where it cannot be read."""
-        read = self.read(path)
-        return read if isinstance(read, bytes) else b""
+        found = self._texts.get(path)
+        if found is None:
+            read = self.read(path)
+            found = read if isinstance(read, bytes) else b""
+            self._held_bytes += len(found)
+            if self._held_bytes > _MOST_BYTES:
+                self._texts.clear()
+                self._held_bytes = len(found)
+            self._texts[path] = found
+        return found
 
     def text_may_bind(self, path: str, name: str) -> bool:
         """May a file bind this name at its top level? Its text says so without being parsed."""

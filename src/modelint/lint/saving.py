@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import known
 from modelint.lint import tree as t
 from modelint.lint.facts import Layer, Save, SavedModule, SavedState, Snapshot, Unsafe
+from modelint.lint.render import render
 from modelint.lint.snapshots import KEPT
 from modelint.lint.state import Frame
 from modelint.lint.values import (
@@ -41,7 +42,7 @@ _UNSAFE_KINDS = frozenset(known.UNSAFE_MAKERS.values()) | {"argparse.Namespace"}
 
 def state_dict(it: Interpreter, frame: Frame, node: t.Call, receiver: Value, path: str | None) -> Value:
     """``x.state_dict()``: live tensors of the model, or the state of an optimizer, or an overriding method's result."""
-    text = path or (t.render(node.func.value) if isinstance(node.func, t.Attr) else "")
+    text = path or (render(node.func.value) if isinstance(node.func, t.Attr) else "")
     if known.NOT_A_MODEL.search(text.split("[")[0].rsplit(".", 1)[-1]):
         return just(Opaque("optimizer-state", frame.place(node)))
     loop = frame.loops[-1] if frame.loops else None
@@ -142,7 +143,7 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
 
 def _rank_decides(frame: Frame, node: t.Call) -> bool:
     """A test of the rank, a decorator that makes one, or the rank in the file's name."""
-    texts = [t.render(test.expr) for test in frame.tests] + [text for text, _ in frame.path]
+    texts = [render(test.expr) for test in frame.tests] + [text for text, _ in frame.path]
     texts += [
         n.id if isinstance(n, t.Name) else n.attr
         for a in node.args[1:]
@@ -150,7 +151,7 @@ def _rank_decides(frame: Frame, node: t.Call) -> bool:
         if isinstance(n, t.Name | t.Attr)
     ]
     if isinstance(frame.scope, t.Def):
-        texts += [t.render(d) for d in frame.scope.decorators]
+        texts += [render(d) for d in frame.scope.decorators]
     return any(_RANK.search(text) for text in texts)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelint.lint import define, functions, guards, keys, snapshots, tries
 from modelint.lint import tree as t
+from modelint.lint.render import render
 from modelint.lint.snapshots import frozen, shift_env
 from modelint.lint.state import Env, Frame, Test, join_envs
 from modelint.lint.values import (
@@ -256,7 +257,7 @@ def _loop(it: Interpreter, frame: Frame, stmt: t.For | t.While) -> bool:
             frame.tests = (*tests, Test(stmt.test, True, frame.place(stmt)))
             guards.refine(frame, stmt.test, True)
         else:
-            assign(it, frame, stmt.target, it.element(iterated, t.render(stmt.iter)), stmt)
+            assign(it, frame, stmt.target, it.element(iterated, render(stmt.iter)), stmt)
         alive = block(it, frame, stmt.body)
         ends = [*frame.continues, *([frame.env] if alive else [])]
         env = ends[0] if ends else before

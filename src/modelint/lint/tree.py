@@ -398,37 +398,3 @@ def last_name(expr: Expr) -> str:
     if isinstance(expr, Attr):
         return expr.attr
     return expr.id if isinstance(expr, Name) else ""
-
-
-def render(expr: Expr | None, depth: int = 0) -> str:
-    """A canonical text of an expression: equal texts mean the same test. Not meant for people."""
-    if expr is None:
-        return ""
-    if depth > 8:
-        return f"<{expr.n}>"
-    match expr:
-        case Name():
-            return expr.id
-        case Attr():
-            return f"{render(expr.value, depth + 1)}.{expr.attr}"
-        case Const():
-            return repr(expr.value)
-        case Call():
-            args = ",".join(f"{a.star}{a.keyword or ''}={render(a.value, depth + 1)}" for a in expr.args)
-            return f"{render(expr.func, depth + 1)}({args})"
-        case Sub():
-            return f"{render(expr.value, depth + 1)}[{render(expr.index, depth + 1)}]"
-        case Not():
-            return f"not {render(expr.value, depth + 1)}"
-        case Compare():
-            return render(expr.left, depth + 1) + "".join(f" {op} {render(e, depth + 1)}" for op, e in expr.ops)
-        case BoolOp():
-            return "(" + f" {expr.op} ".join(render(v, depth + 1) for v in expr.values) + ")"
-        case Bin():
-            return f"({render(expr.left, depth + 1)} {expr.op} {render(expr.right, depth + 1)})"
-        case Seq():
-            return f"{expr.kind}[{','.join(render(e, depth + 1) for e in expr.elts)}]"
-        case Wrapped():
-            return f"{expr.kind} {render(expr.value, depth + 1)}"
-        case _:
-            return f"<{expr.n}>"

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from modelint.lint import known
 from modelint.lint import tree as t
+from modelint.lint.render import render
 
 _LOGS = re.compile(
     r"^(print|log|info|warn|warning|debug|error|exception|critical|write|echo|secho|msg|rprint|print_log|log_\w+"
@@ -146,11 +147,11 @@ class Usage:
         """The items of the dict ``path`` that the body takes out, or replaces by a state dict, as texts."""
         found: set[str] = set()
         for node in self.nodes:
-            state = isinstance(node, t.Assign) and "state_dict" in t.render(node.value)
+            state = isinstance(node, t.Assign) and "state_dict" in render(node.value)
             if isinstance(node, t.Delete) or (isinstance(node, t.Assign) and state):
-                found.update(t.render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
+                found.update(render(x) for x in node.targets if isinstance(x, t.Sub) and t.dotted(x.value) == path)
             elif isinstance(node, t.Call) and node.args and t.dotted(node.func) == f"{path}.pop":
-                found.add(f"{path}[{t.render(node.args[0].value)}]")
+                found.add(f"{path}[{render(node.args[0].value)}]")
         return frozenset(found)
 
     @cached_property
@@ -164,7 +165,7 @@ class Usage:
                     value = node.func.value
                     path = t.dotted(value.value if isinstance(value, t.Sub) else value)
                     if path:
-                        found.add(t.render(value))
+                        found.add(render(value))
         return frozenset(found)
 
 
@@ -243,7 +244,7 @@ def _reports(node: t.Node, given: frozenset[str]) -> bool:
             return False
         if any(_MISSING.search(word) for word in _words(node)):
             return True
-        return any(_DICTS.search(t.render(expr)) or t.render(expr) in given for expr in _counted(node))
+        return any(_DICTS.search(render(expr)) or render(expr) in given for expr in _counted(node))
     if isinstance(node, t.Bin):
         return node.op in ("-", "^") and _is_key_set(node.left) and _is_key_set(node.right)
     if isinstance(node, t.If):
@@ -285,7 +286,7 @@ def _is_key_set(expr: t.Expr) -> bool:
 
 
 def _is_keys(expr: t.Expr) -> bool:
-    text = t.render(expr).lower()
+    text = render(expr).lower()
     return any(
         word in text for word in ("state", "dict", "keys", "param", "ckpt", "checkpoint", "weights", "own", "model")
     )

@@ -1,4 +1,4 @@
-"""What differs between two sources of keys, as text and as JSON: for `modelint diff`. The cause first."""
+"""What differs between two sources of keys, as text and as JSON, the cause first: for `modelint diff`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def text(compared: Compared, code: str, *, every: bool = False) -> Iterator[str]
     if found.retyped:
         kinds = dict.fromkeys(f"{each.old.dtype} -> {each.new.dtype}" for each in found.retyped)
         yield f"\n  other dtypes, which a load converts: {shown(', '.join(kinds))} ({counted(len(found.retyped))})\n"
-    if explanation.steps and not found.loads:
+    if explanation.steps or (compared.origin.roots != ("/",) and found.loads):
         yield f"\n  {_what_code_does(explanation)}\n\n"
         yield code
 

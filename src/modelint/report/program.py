@@ -11,12 +11,21 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from modelint.keys.cause import Cause, Explanation
+from modelint.keys.fold import is_number
 from modelint.keys.situation import Cells, Situation
 from modelint.keys.steps import Choose, Merge, Step
 from modelint.keys.words import some
 from modelint.report.escape import shown
 
 NAME = "load_old"
+#: What reads a file of a format that begins so.
+_LOADERS = (
+    ("torch zip", "torch.load"),
+    ("torch legacy", "torch.load"),
+    ("pickle", "torch.load"),
+    ("safetensors", "safetensors.torch.load_file"),
+    ("TorchScript", "torch.jit.load"),
+)
 _WIDTH = 110
 
 
@@ -25,14 +34,17 @@ class Origin(NamedTuple):
 
     source: str
     format: str = "torch zip"
-    root: str = "/"
+    #: That of the state dict; several where nothing says which is meant: whoever calls the code does.
+    roots: tuple[str, ...] = ("/",)
+    #: It holds a pickled module.
+    module: bool = False
 
 
 def program(explanation: Explanation, origin: Origin) -> str:
     """The module: imports, one function."""
-    body = [*_at_root(origin.root), *_body(explanation)]
+    body = [*_at_root(origin), *_body(explanation)]
     arguments = ["model", "checkpoint"]
-    asked = _asked(explanation.steps)
+    asked = [*(["root"] if len(origin.roots) > 1 else []), *_asked(explanation.steps)]
     if asked:
         arguments += ["*", *asked]
     text = "\n".join(body)
@@ -57,17 +69,31 @@ def lines_of(cause: Cause, before: Situation) -> list[str]:
 
 
 def _doc(origin: Origin) -> list[str]:
-    loader = "safetensors.torch.load_file" if origin.format == "safetensors" else "torch.load"
     named = shown(origin.source).replace("\\", "\\\\").replace('"', '\\"')
-    if origin.format in ("manifest", "model"):
-        return [f'"""Load a state dict of {named} into the model, strictly."""']
-    return [f'"""Load what {loader} returns for {named} into the model, strictly."""']
+    loader = next((loader for form, loader in _LOADERS if origin.format.startswith(form)), None)
+    what = f"what {loader} returns for" if loader is not None else "a state dict of"
+    return [f'"""Load {what} {named} into the model, strictly."""']
 
 
-def _at_root(root: str) -> Iterator[str]:
+def _at_root(origin: Origin) -> Iterator[str]:
     """How the state dict is reached."""
-    path = "".join(f"[{part!a}]" for part in root.split("/") if part)
-    yield f"state = dict(checkpoint{path})"
+    inside = any(origin.format.startswith(form) for form, loader in _LOADERS if loader == "torch.load")
+    places = [_place(root) if inside else "checkpoint" for root in origin.roots]
+    if len(places) > 1:
+        yield "roots = {"
+        yield from (f"    {root!a}: {place}," for root, place in zip(origin.roots, places, strict=True))
+        yield "}"
+        places = ["roots[root]"]
+    if origin.module:
+        yield f"state = {places[0]}"
+        yield 'state = dict(state.state_dict() if hasattr(state, "state_dict") else state)'
+    else:
+        yield f"state = dict({places[0]})"
+
+
+def _place(root: str) -> str:
+    """``checkpoint['model'][0]``."""
+    return "checkpoint" + "".join(f"[{part if is_number(part) else ascii(part)}]" for part in root.split("/") if part)
 
 
 def _body(explanation: Explanation) -> Iterator[str]:

@@ -25,6 +25,8 @@ def flat(op: str, operands: Sequence[Any]) -> Any:
                 total = total + one if op == "add" else total * one
             else:
                 items.append(one)
+    if len(items) > 1:
+        items = [each for each in items if not _is_nothing(op, each)] or items[:1]
     if op == "add":
         items = [broadcast(each, items) for each in items]
     if op == "mul" and len(items) == 2 and _same(items[0], items[1]):
@@ -34,6 +36,14 @@ def flat(op: str, operands: Sequence[Any]) -> Any:
             return total
         items.append(total)
     return items[0] if len(items) == 1 else Node(op, tuple(items))
+
+
+def _is_nothing(op: str, value: Any) -> bool:
+    """One element that changes none of the others: ``torch.ones(1)`` in a product."""
+    if not isinstance(value, Node) or value.op != ("zeros" if op == "add" else "ones"):
+        return False
+    size = value.args[0][1] if len(value.args) == 1 and isinstance(value.args[0], tuple) else None
+    return size in (1, (), (1,))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -48,9 +58,20 @@ def power(base: Any, exponent: Any) -> Any:
             return Node("pow", (base, exponent))
     if isinstance(base, Node) and base.op == "pow" and is_number(exponent) and base.args[1] in (0.5, -0.5, -1):
         return power(base.args[0], base.args[1] * exponent)
-    if exponent == 1 and is_number(exponent):
+    if is_number(exponent) and (exponent == 1 or _is_nothing("mul", base)):
         return base
     return Node("pow", (base, exponent))
+
+
+#: Operations that move values, and change none.
+MOVES = frozenset("getitem transpose permute unsqueeze reshape expand rearrange repeat".split())
+
+
+def scaled(value: Any) -> tuple[Any, Any]:
+    """The number that a value is multiplied with, and the rest; None: there is none."""
+    if isinstance(value, Node) and value.op == "mul" and is_number(value.args[-1]):
+        return value.args[-1], flat("mul", value.args[:-1])
+    return None, value
 
 
 POWERS = {"square": 2, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1}

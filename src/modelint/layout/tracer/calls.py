@@ -11,6 +11,7 @@ from .arguments import encoded
 from .graph import SLOT, Node
 from .layers import FUNCTIONAL, stands_for
 from .normal import ALIASES, cast, full_precision, operation
+from .rank import rank
 from .values import CPU, STATE, Scalar, Sizes, TensorValue, Value
 
 #: Results that share memory with their first argument: a write to one is a write to the other.
@@ -164,7 +165,7 @@ def attribute(run: Any, name: str, value: Any) -> Any:
     if name == "dtype":
         return own.dtype if own is not None else run.scalar(Node("dtype", (node,)))
     if name in ("T", "mT", "H", "mH", "real", "imag"):
-        if name == "mT":
+        if name == "mT" or (name == "T" and rank(node) == 2):
             node = operation("transpose", (node, -2, -1), {})
         else:
             node = Node(name, (("self", node),))

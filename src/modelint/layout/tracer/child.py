@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from . import guard, loads, numbers, places, processes, record
+from . import guard, loads, numbers, places, processes, record, trial
 from .blame import Failed, explain, one_line, origin
 from .build import Builder, load_factory
 from .forward import describe
@@ -81,7 +81,8 @@ class _Child:
     def result(self) -> dict[str, Any]:
         model = self._model
         if model.get("numbers") is not None:
-            told = numbers.run(model, self._enter)
+            side = trial.run if model["numbers"]["side"] == "trial" else numbers.run
+            told = side(model, self._enter)
             return {"event": "result", "id": model["id"], "numbers": told, "uses": self._uses.found()}
         factory = load_factory(model["factory"])
         self._enter("call", uses=self._uses.found())

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import torch
 
 from . import leaves, source
+from .frames import explicit_raise
 from .graph import digest, finish
 from .hooks import source_of
-from .patches import Counts, explicit_raise
-from .scopes import Traced, combined
+from .outputs import Outputs
+from .patches import Counts
+from .traces import Traced, combined
 from .tracing import Made, Tracer
 
 UNKNOWN = "0" * 16
@@ -23,7 +25,7 @@ class Description(NamedTuple):
     definitions: dict[str, dict[str, Any]]
 
 
-def definition(tracer: Tracer, module: Any) -> dict[str, Any]:
+def definition(tracer: Tracer, usual: Outputs, every: Outputs, module: Any) -> dict[str, Any]:
     cls = type(module)
     version = getattr(cls, "_version", None)
     made: dict[str, Any] = {
@@ -50,44 +52,48 @@ def definition(tracer: Tracer, module: Any) -> dict[str, Any]:
     if not leaves.of_torch(module):
         made["source"] = source.class_digest(cls, module.forward)
     known = tracer.signatures.of(module)
-    chosen, more = tracer.calls, tracer.extras.calm.get(known, {})
+    chosen, outputs, more = tracer.calls, usual, tracer.extras.calm.get(known, {})
     calls = chosen.calm.get(known, {})
     if not calls:  # its weights are there to be used: what is optional is the way to them
-        chosen, calls = tracer.extras, more
-    extras = [each for key, each in more.items() if key not in calls]
-    traced = [each for each in calls.values() if each.node is not None]
+        chosen, outputs, calls = tracer.extras, every, more
+    traced = traces(calls)
     if not traced:
         made["source"] = (made["source"] or "") + source_of(module) or None
         made.update(label="source", names=children(tracer, module, source.mentioned(cls, module.forward)))
         return made
     names: list[str] = []
-    calm_digest = computed(traced, names)
-    partial = len(traced) < len(calls) or any(each.partial for each in traced)
-    made.update(label="partial" if partial else "traced", trace=tag(traced) + calm_digest)
-    training = list(chosen.training.get(known, {}).values())
-    if training:
-        usable = [each for each in training if each.node is not None]
-        if any(each.node is None and (each.error is None or not explicit_raise(each.error)) for each in training):
-            made["train"] = UNKNOWN
-        elif usable:
-            busy_digest = computed(usable, names)
-            made["train"] = busy_digest if busy_digest != calm_digest else None
-    traced = [each for each in extras if each.node is not None]
-    if traced:
+    tag, calm = computed(outputs, traced, names, module is tracer.model)
+    partial = len(traced) < len(calls) or any(each.partial for each in traced.values())
+    made.update(label="partial" if partial else "traced", trace=tag + calm)
+    training = chosen.training.get(known, {})
+    usable = traces(training)
+    if any(each.node is None and (each.error is None or not explicit_raise(each.error)) for each in training.values()):
+        made["train"] = UNKNOWN
+    elif usable:
+        busy = computed(outputs, usable, names)[1]
+        made["train"] = busy if busy != calm else None
+    extras = traces({key: each for key, each in more.items() if key not in calls})
+    if extras:
         count = f"{min(len(names), 0xFFFF):04x}"
-        unknown = any(each.partial for each in extras)
-        made["trace"] += count + tag(traced, "partial" * unknown) + computed(traced, names)
+        made["trace"] += count + "".join(computed(every, extras, names))
     made["names"] = names
     return made
 
 
-def computed(calls: list[Traced], names: list[str]) -> str:
-    return finish(combined([each.node for each in calls if each.node is not None]), names).hex()
+def traces(calls: dict[Any, Traced]) -> dict[Any, Traced]:
+    return {key: each for key, each in calls.items() if each.node is not None}
 
 
-def tag(calls: list[Traced], more: str = "") -> str:
-    """How it was called."""
-    return digest("".join(sorted({each.tag for each in calls} | {more})).encode(), 4).hex()
+def computed(outputs: Outputs, calls: dict[Any, Traced], names: list[str], outermost: bool = False) -> tuple[str, str]:
+    """How it was called, and what it computes then; ``names`` is extended."""
+    found = [outputs.node(key, each) for key, each in calls.items()]
+    ways = {each.tag for each in calls.values()}
+    if not outermost and any(whole for _, whole in found):  # nobody knows what its caller takes of it
+        ways.add("whole")
+    if any(each.partial for each in calls.values()):
+        ways.add("partial")
+    tag = digest("".join(sorted(ways)).encode(), 4).hex()
+    return tag, finish(combined([node for node, _ in found]), names).hex()
 
 
 def children(tracer: Tracer, module: Any, wanted: set[str] | None) -> list[str]:
@@ -119,9 +125,9 @@ def identity(made: dict[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _definition(tracer: Tracer, module: Any) -> dict[str, Any]:
+def _definition(tracer: Tracer, usual: Outputs, every: Outputs, module: Any) -> dict[str, Any]:
     try:
-        return definition(tracer, module)
+        return definition(tracer, usual, every, module)
     except Exception:  # one module that answers no question must not cost the others theirs
         cls = type(module)
         state = tracer.has_state(module)
@@ -148,13 +154,15 @@ def describe(model: torch.nn.Module, made: Made | None = None) -> Description:
         except Counts as found:
             counted.add(found.name)
             tracer = Tracer(model, made, counted)
+    usual = Outputs(tracer.memo, tracer.calls.roots)
+    every = Outputs(tracer.memo, [*tracer.calls.roots, *tracer.extras.roots])
     modules: dict[str, str] = {}
     definitions: dict[str, dict[str, Any]] = {}
     known: dict[bytes, str] = {}
     for path, module in tracer.by_path.items():
         key = tracer.signatures.of(module)
         if key not in known:
-            made_of = _definition(tracer, module)
+            made_of = _definition(tracer, usual, every, module)
             known[key] = identity(made_of)
             definitions[known[key]] = made_of
         modules[path] = known[key]

@@ -14,12 +14,18 @@ class Node:
     """One value. ``anon`` is the hash of all that leads to it, with child modules and tensors left nameless; in
     ``strict`` they count with their paths: two nodes with the same one are the same value."""
 
-    __slots__ = ("_strict", "anon", "args", "op")
+    __slots__ = ("_strict", "anon", "args", "key", "like", "op", "rank")
 
     def __init__(self, op: str, args: tuple[Any, ...] = ()) -> None:
         self.op = op
         self.args = args
         self._strict: bytes | None = None
+        #: Dimensions, where something else than ``args`` tells how many; no part of the hash.
+        self.rank: int | None = None
+        #: Of a call of a module that was traced: where that trace is remembered.
+        self.key: Any = None
+        #: Of a call of a layer: which of its axes are those of its input, and the input.
+        self.like: tuple[str, Any] | None = None
         if op == SLOT:
             self.anon = digest(b"slot " + args[0].encode())
             self._strict = digest(b"slot " + args[0].encode() + b" " + args[1].encode())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from . import source
+from .frames import explicit_raise
 from .leaves import is_leaf
-from .patches import explicit_raise
 from .values import call
 
 

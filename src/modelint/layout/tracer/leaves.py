@@ -8,6 +8,7 @@ import torch
 from torch.nn.utils.weight_norm import WeightNorm
 
 from .graph import Node, digest, encode
+from .rank import rank
 
 CONTAINERS = (
     torch.nn.Sequential,
@@ -165,6 +166,29 @@ def results(run: Any, module: Any, node: Node, kwargs: dict[str, Any]) -> Any:
     return run.wrap(node)
 
 
+_OTHER_LAST = (torch.nn.Linear, torch.nn.Bilinear)
+_OTHER_BATCH = (torch.nn.modules.conv._ConvNd,)
+_SAME = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase, torch.nn.PReLU)
+
+
+def likened(module: Any, node: Node, inputs: tuple[Any, ...]) -> Node:
+    """Notes what the shape of the result has in common with that of the first input."""
+    value = (
+        inputs[0][1] if inputs and isinstance(inputs[0], tuple) and len(inputs[0]) == 2 else inputs[0:1] and inputs[0]
+    )
+    if not isinstance(value, Node):
+        return node
+    kinds = (("last", _OTHER_LAST), ("batch", _OTHER_BATCH), ("same", _SAME))
+    kind = next((kind for kind, classes in kinds if isinstance(module, classes)), None)
+    if kind is not None:
+        node.like, node.rank = (kind, value), rank(value)
+    elif type(module) is torch.nn.Embedding:
+        count = rank(value)
+        node.rank = None if count is None else count + 1
+        node.like = ("last", value)
+    return node
+
+
 def called(run: Any, module: Any, slot: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if type(module) is torch.nn.Embedding and len(inputs) == 1:
         # Looks up each index by itself: a dimension may as well come after.
@@ -173,4 +197,4 @@ def called(run: Any, module: Any, slot: Any, inputs: tuple[Any, ...], kwargs: di
             inner = value.args[0][1]
             inner = Node("call", (slot, inner if name is None else (name, inner)))
             return run.wrap(Node("unsqueeze", (("self", inner), ("dim", 0))))
-    return results(run, module, Node("call", (slot, *inputs)), kwargs)
+    return results(run, module, likened(module, Node("call", (slot, *inputs)), inputs), kwargs)

@@ -126,7 +126,6 @@ class Loader:
         if hasattr(self._state, "_metadata"):
             state._metadata = self._state._metadata
         verdict = self._run(self._instance(), state)
-        self._spare = None
         if not verdict["proved"]:
             verdict = self.load(layout)
         return None if verdict["loads"] or not verdict["proved"] else str(verdict["error"] or "keys are left over")
@@ -155,15 +154,9 @@ class Loader:
                 model = _zeroed(model)
             except Exception as error:
                 return {**_refused(error, self._hooks), "proved": False}, frozenset()
-        before = _Looks(model) if model is self._spare else None
         file = _file(old, self._state, real)
         watch = reach.Watch(file, model, hold=len(real) < len(file))
-        verdict = self._run(model, file, watch)
-        if verdict["loads"]:
-            verdict.update(watch.found(model, self._saved)._asdict())
-        if before is not None and not before.hold():
-            self._spare = None
-        return verdict, frozenset(watch.asked)
+        return self._run(model, file, watch), frozenset(watch.asked)
 
     def _instance(self) -> nn.Module:
         if not self._changes:
@@ -173,16 +166,22 @@ class Loader:
         return self._spare
 
     def _run(self, model: nn.Module, file: _File, watch: reach.Watch | None = None) -> dict[str, Any]:
+        before = _Looks(model) if model is self._spare else None
         try:
             with warnings.catch_warnings(), torch.no_grad(), watch or contextlib.nullcontext():
                 warnings.simplefilter("ignore")
                 result = model.load_state_dict(file, **_strictly(model))
         except Exception as error:
             return _refused(error, self._hooks)
+        finally:
+            if before is not None and not before.hold():
+                self._spare = None
         verdict = _verdict(self._hooks)
         verdict["missing"] = list(getattr(result, "missing_keys", None) or ())
         verdict["unexpected"] = list(getattr(result, "unexpected_keys", None) or ())
         verdict["loads"] = not (verdict["missing"] or verdict["unexpected"])
+        if verdict["loads"] and watch is not None:
+            verdict.update(watch.found(model, self._saved)._asdict())
         return verdict
 
 

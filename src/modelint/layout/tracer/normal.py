@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional
 
-from .algebra import FULL, POWERS, flat, is_number, power
+from .algebra import FULL, MOVES, POWERS, flat, is_number, power, scaled
+from .axes import along, permuted, transposed, unsqueezed
+from .extents import extent
 from .graph import Node
+from .patterns import EINOPS, einops, einsum
 from .rank import rank
 
 #: What moves or places data, and changes no value.
@@ -184,10 +188,14 @@ def bind(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
 def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The node, or constant, that stands for calling ``name``."""
     name = ALIASES.get(name, name)
+    if name in MOVES and args:
+        factor, rest = scaled(args[0])
+        if factor is not None:
+            return flat("mul", (operation(name, (rest, *args[1:]), kwargs), factor))
     if name == "getitem":
         return item(args[0], args[1])
     if name == "einsum":
-        return einsum(args)
+        return linear(einsum(args))
     if name == "meshgrid" and not (len(args) == 1 and isinstance(args[0], tuple)):
         args = (tuple(args),)
     if name in EINOPS and len(args) > 1 and isinstance(args[1], str):
@@ -213,7 +221,7 @@ def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if name in FLIPPED:
             return Node(FLIPPED[name], (other, one))
         if len(values) == 2:
-            return Node(name, (one, other))
+            return linear(Node(name, (one, other)))
     if len(values) == 1 and one is not None:
         if name in POWERS:
             return power(one, POWERS[name])
@@ -221,29 +229,25 @@ def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             return flat("mul", (one, -1))
     if name == "permute" and len(bound) == 2:
         return permuted(values["self"], bound[1])
-    return Node(name, tuple(special(name, bound)))
+    if name == "logspace" and all(is_number(values.get(key, 10)) for key in ("start", "end", "base")):
+        # The powers of e, whatever they were written as powers of.
+        by = math.log(values.pop("base", 10))
+        values.update(start=values["start"] * by, end=values["end"] * by)
+        return Node(name, tuple(sorted(values.items())))
+    if name == "unsqueeze" and len(bound) == 2:
+        return unsqueezed(values["self"], values["dim"])
+    return Node(name, tuple(along(name, special(name, bound))))
 
 
-def permuted(base: Any, dims: tuple[str, Any]) -> Any:
-    """Two dimensions that changed places are ``transpose``."""
-    count = len(dims[1]) if isinstance(dims[1], tuple) else 0
-    if not count or not all(is_number(each) and -count <= each < count for each in dims[1]):
-        return Node("permute", (("self", base), dims))
-    places = tuple(each % count for each in dims[1])
-    moved = [index for index, each in enumerate(places) if index != each]
-    if not moved:
-        return base
-    if len(moved) == 2:
-        return transposed(base, moved[0], moved[1])
-    return Node("permute", (("self", base), (dims[0], places)))
-
-
-def transposed(base: Any, one: int, other: int) -> Node:
-    """Dimensions are counted from the front where their number is known."""
-    count = rank(base)
-    if count is not None and -count <= min(one, other) and max(one, other) < count:
-        one, other = one % count, other % count
-    return Node("transpose", (("self", base), ("dims", tuple(sorted((one, other))))))
+def linear(node: Node) -> Any:
+    """A product of matrices with the numbers of its factors before it."""
+    if node.op not in ("matmul", "einsum"):
+        return node
+    factors = [scaled(each) for each in node.args]
+    if all(factor is None for factor, _ in factors):
+        return node
+    rest = Node(node.op, tuple(each for _, each in factors))
+    return flat("mul", (rest, *(factor for factor, _ in factors if factor is not None)))
 
 
 def _arithmetic(value: Any) -> bool:
@@ -270,10 +274,14 @@ def spread(value: Any) -> Any:
 def item(base: Any, index: Any) -> Any:
     if isinstance(base, tuple) and isinstance(index, int):
         return base[index]
-    if isinstance(base, Node) and base.op == "shape" and type(index) is int and index < 0:
-        count = rank(base.args[0])
-        index = index if count is None or count < -index else index + count
+    if isinstance(base, Node) and base.op == "shape" and type(index) is int:
+        return extent(base, index)
     parts = list(index) if isinstance(index, tuple) and index[:1] != ("slice",) else [index]
+    if parts.count("...") == 1:
+        count = rank(base)
+        if count is not None and all(_is_basic(each) for each in parts):
+            at, missing = parts.index("..."), count + 1 - sum(each is not None for each in parts)
+            parts[at : at + 1] = [FULL] * missing
     if "..." not in parts:
         while len(parts) > 1 and parts[-1] == FULL:
             parts.pop()
@@ -282,93 +290,17 @@ def item(base: Any, index: Any) -> Any:
         if "..." not in parts:
             for position, part in enumerate(parts):
                 if part is None:
-                    base = Node("unsqueeze", (("self", base), ("dim", position)))
+                    base = unsqueezed(base, position)
             return base
         if parts[0] == "..." and parts.count("...") == 1 and FULL not in parts:
             for _ in parts[1:]:
-                base = Node("unsqueeze", (("self", base), ("dim", -1)))
+                base = unsqueezed(base, -1)
             return base
     return Node("getitem", (base, tuple(parts)))
 
 
-def letters(text: str, names: dict[str, str]) -> str:
-    """Axis names renamed by first use."""
-    out = ""
-    for each in text:
-        if each.isalpha():
-            out += names.setdefault(each, chr(ord("a") + len(names)) if len(names) < 26 else each.upper())
-        elif not each.isspace():
-            out += each
-    return out
-
-
-def einsum(args: Sequence[Any]) -> Any:
-    pattern, operands = args[0], args[1:]
-    if len(operands) == 1 and isinstance(operands[0], tuple):
-        operands = operands[0]
-    if not isinstance(pattern, str):
-        return Node("einsum", tuple(args))
-    left, arrow, right = pattern.replace(" ", "").partition("->")
-    if not arrow:
-        flat_left = left.replace(",", "")
-        right = "".join(sorted({each for each in flat_left if each.isalpha() and flat_left.count(each) == 1}))
-        right = "..." * ("..." in left) + right
-    terms = left.split(",")
-    if len(terms) == 2 and len(operands) == 2:
-        one, other = terms
-        batch = one[:-2]
-        if len(one) >= 2 and other[: len(batch)] == batch and right[: len(batch)] == batch:
-            rows, inner = one[-2], one[-1]
-            rest = other[len(batch) :]
-            if rest == inner + right[-1:] and right == batch + rows + right[-1:] and len({*rest, rows}) == 3:
-                return Node("matmul", (operands[0], operands[1]))
-            if rest == right[-1:] + inner and right == batch + rows + right[-1:] and len({*rest, rows}) == 3:
-                return Node("matmul", (operands[0], transposed(operands[1], -2, -1)))
-    names: dict[str, str] = {}
-    return Node("einsum", (letters(left + "->" + right, names), *operands))
-
-
-EINOPS = frozenset("rearrange reduce repeat".split())
-
-
-def einops(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    tensors, pattern, rest = args[0], args[1], list(args[2:])
-    if "reduction" in kwargs:
-        kwargs = dict(kwargs)
-        rest.append(kwargs.pop("reduction"))
-    names: dict[str, str] = {}
-    tokens: list[str] = []
-    word = ""
-    for each in pattern.replace("()", " 1 ").replace("->", " > ") + " ":
-        if each.isalnum() or each == "_" or each == ".":
-            word += each
-            continue
-        if word:
-            named = word[0].isalpha() or word[0] == "_"
-            tokens.append(names.setdefault(word, f"a{len(names)}") if named else word)
-            word = ""
-        if not each.isspace():
-            tokens.append(each)
-    sizes = sorted((names.get(key, key), value) for key, value in kwargs.items())
-    if name == "rearrange" and not sizes and isinstance(tensors, Node):
-        moved = axes_moved(tensors, tokens)
-        if moved is not None:
-            return moved
-    return Node(name, (tensors, " ".join(tokens), tuple(rest), tuple(sizes)))
-
-
-def axes_moved(base: Any, tokens: list[str]) -> Any:
-    """A pattern that only moves axes, and adds some of length 1, as torch does it; None: it does more."""
-    at = tokens.index(">")
-    left, right = tokens[:at], tokens[at + 1 :]
-    named = [each for each in right if each != "1"]
-    if any("." in each or each in "()1" for each in left) or sorted(left) != sorted(named):
-        return None
-    base = permuted(base, ("dims", tuple(left.index(each) for each in named)))
-    for position, each in enumerate(right):
-        if each == "1":
-            base = Node("unsqueeze", (("self", base), ("dim", position)))
-    return base
+def _is_basic(part: Any) -> bool:
+    return part is None or part == "..." or type(part) is int or (isinstance(part, tuple) and part[:1] == ("slice",))
 
 
 def cast(node: Any, dtype: Any) -> Any:

@@ -58,7 +58,8 @@ class _Side:
         self._task = task
         self._enter = enter
         self._folder: str = task["folder"]
-        self._lines = Lines(model)
+        #: The lines that ran while the model was made and files were loaded, and when it was run.
+        self._made, self._run = Lines(model), Lines(model)
         self._factory: Callable[..., nn.Module] | None = None
         self._maker: Callable[[], Given] | None = None
         #: The old weights were loaded under the proposed renames.
@@ -88,7 +89,7 @@ class _Side:
                 break
             results.update(self._trained(load, given))
             self._write(f"{regime}.pt", results)
-        return {"ran": self._lines.found()}
+        return self._lines()
 
     def new(self) -> dict[str, Any]:
         start = self._read(START)
@@ -102,7 +103,10 @@ class _Side:
                 load(tested, given)
             results = self._evaluate(tested)
             results.update(self._trained(load, given))
-            found = self._judge(self._read(f"{regime}.pt"), results)
+            olds = self._read(f"{regime}.pt")
+            if parted(olds["given"], results["given"], common=False)[0] > 0:
+                raise Unsettled("the two sides have other inputs: what makes them changed, too")
+            found = self._judge(olds, results)
             found["trained"] &= verdict["trained"]
             if _RANK[found["verdict"]] >= _RANK[verdict["verdict"]]:
                 verdict = found
@@ -110,7 +114,10 @@ class _Side:
                     self._refuse_random(found, results, load, given)
             if verdict["verdict"] == "different":
                 break
-        return {**verdict, "ran": self._lines.found(), "renamed": self._renamed}
+        return {**verdict, **self._lines(), "renamed": self._renamed}
+
+    def _lines(self) -> dict[str, Any]:
+        return {"made": self._made.found(), "run": self._run.found()}
 
     def _refuse_random(
         self, found: Mapping[str, Any], results: Mapping[str, Any], load: Callable[..., None], given: Any
@@ -129,10 +136,11 @@ class _Side:
 
     def _build(self) -> nn.Module:
         if self._factory is None:
-            self._factory = load_factory(self._model["factory"])
+            with self._made.watching():
+                self._factory = load_factory(self._model["factory"])
         self._enter("call")
         seed()
-        with self._lines.watching():
+        with self._made.watching():
             model = self._factory(*self._model["args"], **self._model["kwargs"])
         if not isinstance(model, nn.Module):
             raise Failed("not-a-module", f"the factory returned a {type(model).__name__}", "code")
@@ -153,17 +161,18 @@ class _Side:
             try:
                 load(model, given)
             except Exception as error:
-                refused = one_line(error)
+                refused = str(error) if isinstance(error, Unsettled) else one_line(error)
                 continue
             self._renamed = bool(way)
             return model, load
-        raise Unsettled(f"a file of the old layout does not load: {refused}")
+        words = "files of the old layout do not load" + (", under the new names either" if renames else "")
+        raise Unsettled(words if "Error(s) in loading" in refused else f"{words}: {refused}")
 
     def _loader(self, versions: Mapping[str, int], renames: Mapping[str, str]) -> Callable[..., None]:
         moved = self._task["moved"] if renames else {}
 
         def load(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
-            with self._lines.watching():
+            with self._made.watching():
                 _load(model, values, versions, renames, moved)
 
         return load
@@ -172,10 +181,11 @@ class _Side:
         model.eval()
         self._enter("run")
         args, kwargs = self._given()
+        given = flat((args, kwargs))
         seed()
-        with torch.no_grad(), self._lines.watching(), parting.noting(model) as calls:
+        with torch.no_grad(), self._run.watching(), parting.noting(model) as calls:
             output = model(*args, **kwargs)
-        return {"eval": flat(output), "calls": list(calls)}
+        return {"eval": flat(output), "calls": list(calls), "given": given}
 
     def _trained(self, load: Callable[..., None], given: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         """Of a model of its own: some merge or cache when their mode changes."""
@@ -190,7 +200,7 @@ class _Side:
     def _train(self, model: nn.Module) -> dict[str, Any]:
         args, kwargs = self._given()
         seed()
-        with self._lines.watching():
+        with self._run.watching():
             output = model(*args, **kwargs)
         loss = torch.zeros(())
         for each in differentiable(output):

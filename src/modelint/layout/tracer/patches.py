@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import math
-import os
 import random
 import sys
 from typing import Any, Callable
@@ -13,10 +12,7 @@ import torch
 import torch.nn.functional
 import torch.utils.checkpoint
 
-from .values import STATE, Scalar, TensorValue, Value, call, instructions
-
-HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
+from .values import STATE, Scalar, TensorValue, Value, call
 
 FACTORIES = (
     "arange zeros ones full empty rand randn randint randperm linspace logspace tensor as_tensor eye tril_indices "
@@ -142,7 +138,15 @@ def replaced() -> dict[int, Any]:
     return table
 
 
+def _callable(thing: Any) -> bool:
+    """Numbers and tensors are not, though the values that stand for them must be."""
+    if STATE.run is not None and isinstance(thing, Value):
+        return isinstance(thing, Scalar) and thing.node.op in ("attribute", "call value", "each")
+    return builtins.callable(thing)
+
+
 BUILTINS: dict[str, Any] = {
+    "callable": _callable,
     "len": _length,
     "int": Int,
     "float": Float,
@@ -274,6 +278,9 @@ class Patches:
                 stand_in = _with_functions(name)
                 self.table[id(getattr(flex, name))] = stand_in
                 self.set(flex, name, stand_in)
+            masks = getattr(flex, "BlockMask", None)
+            if hasattr(masks, "from_kv_blocks"):
+                self.set(masks, "from_kv_blocks", staticmethod(_with_functions("from_kv_blocks")))
         self.set(torch, "vmap", lambda function, *args, **kwargs: function)
         distributions = sys.modules.get("torch.distributions.distribution")
         if distributions is not None:
@@ -353,47 +360,3 @@ def _choose(original: Any) -> Any:
         return Choice(self, index) if isinstance(index, Value) else original(self, index)
 
     return getitem
-
-
-def user_frame(error: BaseException) -> Any:
-    """The innermost frame of neither the tracer nor torch."""
-    found, trace = None, error.__traceback__
-    while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith((HERE, TORCH)):
-            found = trace
-        trace = trace.tb_next
-    return found
-
-
-def explicit_raise(error: BaseException) -> bool:
-    """Whether the code itself refused, by ``raise`` or ``assert``, and not what it runs on here."""
-    trace = error.__traceback__
-    if isinstance(error, SystemExit):
-        return True
-    if trace is None:
-        return False
-    if "NoneType" in str(error) and isinstance(error, (AttributeError, TypeError)):
-        return True  # what is None here is None in real life
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace.tb_frame.f_code.co_filename.startswith((HERE, TORCH)):
-        # A module that lacks an attribute lacks it in real life, too.
-        return isinstance(error, AttributeError) and "' object has no attribute '" in str(error)
-    return any(
-        offset == trace.tb_lasti and name in ("RAISE_VARARGS", "RERAISE")
-        for offset, name, _ in instructions(trace.tb_frame.f_code)
-    )
-
-
-def in_assert() -> bool:
-    """Whether the truth that is asked for is that of an ``assert``."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(HERE):
-        frame = frame.f_back
-    if frame is None:
-        return False
-    following = [each for each in instructions(frame.f_code) if each[0] >= frame.f_lasti][:6]
-    for index, (_, name, _) in enumerate(following[:-1]):
-        if "JUMP" in name:
-            return "IF_TRUE" in name and following[index + 1][1] in ("LOAD_ASSERTION_ERROR", "LOAD_COMMON_CONSTANT")
-    return False

@@ -143,7 +143,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             elif not self._escaped:
                 filled.append(name)
         for module in model.modules():  # what a load keeps in a plain attribute is not thrown away
-            arrived = arrived.union(*(self._of(each) for each in vars(module).values() if _is_tensor(each)))
+            for value in vars(module).values():
+                if isinstance(value, torch.Tensor):
+                    arrived |= self._of(value)
         dropped = [key for key in self._file if key not in arrived and not key.endswith(_ASIDE)]
         return Reach(dropped, unreached, filled)
 
@@ -171,10 +173,6 @@ def _written(func: Any, args: Any, kwargs: Any) -> Iterator[torch.Tensor]:
     for at, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             yield from _tensors(args[at] if at < len(args) else kwargs.get(argument.name))
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, torch.Tensor)
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from . import leaves as leaf_modules
 from .calls import perform
-from .graph import SLOT, Node, digest, encode
+from .frames import explicit_raise
+from .graph import SLOT, Node, digest
 from .hooks import with_hooks
-from .patches import explicit_raise
+from .rank import rank
 from .state import Snapshot
-from .structure import bound, leaves, output, rebuild, shape
-from .values import STATE, Scalar, Sizes, TensorValue, Untraceable
+from .structure import bound, leaves, output, passed_on, rebuild, shape
+from .traces import Traced, tree
+from .values import STATE, Scalar, Sizes, TensorValue, Untraceable, Value
 
 #: Combinations of branches that are followed; past them a trace is partial.
 MOST_PATHS = 16
@@ -28,26 +30,6 @@ GUESSES = (3, 4, 2)
 
 class OutOfTime(BaseException):
     """Passes every ``except Exception`` of a forward."""
-
-
-class Traced(NamedTuple):
-    """What one call of a module computes."""
-
-    node: Node | None
-    partial: bool
-    #: How it was called, and which of the modules that it called could not be traced.
-    tag: str
-    #: The containers it returned, for the caller.
-    result: Any
-    captured: tuple[Any, ...]
-    trains: bool
-    #: Arguments that were written to, by number.
-    written: tuple[int, ...]
-    #: Keys of the traces of the modules that it calls.
-    called: tuple[Any, ...]
-    error: BaseException | None = None
-    #: It, or a module that it calls, is another one in training.
-    trains_below: bool = True
 
 
 class Path:
@@ -99,6 +81,7 @@ class Path:
                 node = self.constant(tensor)
             else:
                 node = Node(SLOT, ("tensor", path))
+                node.rank = _dimensions(tensor)
             value = self.slots[id(tensor)] = TensorValue(node, self)
             value.own = tensor
         return value
@@ -176,6 +159,11 @@ class Path:
         self.scope.starred = True
         return self.scope.lengths.get(index)
 
+    def unpacked(self, value: Any, count: int) -> None:
+        """A shape that is unpacked into ``count`` names tells the number of dimensions."""
+        if isinstance(value, Sizes) and value.node.op == "shape":
+            value.node.args[0].rank = count
+
     # Calls of other modules.
 
     def module(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -185,12 +173,21 @@ class Path:
         arguments = bound(module.forward, args, kwargs)
         slot = self.module_node(module)
         key, traced = tracer.trace(module, args, kwargs, arguments)
+        loose = passed_on(module.forward, kwargs)
+        if loose and traced.node is not None:
+            # A default that a wrapper hands on: the same call without it.
+            rest = {name: value for name, value in kwargs.items() if name not in loose}
+            fewer = bound(module.forward, args, rest)
+            other, without = tracer.trace(module, args, rest, fewer)
+            if without.node is not None and without.node.strict == traced.node.strict:
+                key, traced, arguments = other, without, fewer
         self.called[key] = None
         if traced.error is not None and traced.node is None and explicit_raise(traced.error):
             raise traced.error
         inputs = tuple(_argument(self, each) for each in arguments)
         extra = tuple(self.node_of(each) for each in traced.captured)
         node = Node("call", (slot, *inputs, *extra))
+        node.key = key
         given = leaves([each for _, each in arguments])
         for number in traced.written:
             if (number < len(given) and not isinstance(given[number], torch.Tensor)) or isinstance(
@@ -202,11 +199,18 @@ class Path:
             value = self.wrap(node)
             value.vague = True
             return value
-        return unfold(self, node, traced.result)
+        return unfold(self, node, traced)
 
     def leaf(self, module: Any, *args: Any, **kwargs: Any) -> Any:
         inputs = tuple(_argument(self, each) for each in bound(module.forward, args, kwargs))
         return leaf_modules.called(self, module, self.module_node(module), inputs, kwargs)
+
+
+def _dimensions(tensor: torch.Tensor) -> int | None:
+    try:
+        return tensor.dim()
+    except RuntimeError:  # lazy
+        return None
 
 
 def _argument(run: Path, argument: tuple[str, Any]) -> Any:
@@ -219,25 +223,29 @@ def output_argument(run: Path, value: Any) -> Any:
     return output(run, value) if not callable(value) or isinstance(value, TensorValue) else "function"
 
 
-def unfold(run: Path, node: Node, result: Any) -> Any:
+def unfold(run: Path, node: Node, traced: Traced) -> Any:
     """The caller's own copy of what a call returned."""
-    count = len(leaves(result))
+    count = len(leaves(traced.result))
     index = -1
+    constants = traced.constants()
 
     def fresh(value: Any) -> Any:
         nonlocal index
         index += 1
         here = node if count == 1 else Node("output", (node, index))
+        here = constants.get(index, here)
         if isinstance(value, Sizes):
             return run.sizes(here)
         if isinstance(value, Scalar):
             return run.scalar(here)
+        if isinstance(value, TensorValue):
+            here.rank = here.rank or rank(value.node)
         made = run.wrap(here)
         if isinstance(value, TensorValue):
             made.vague, made.count = value.vague, value.count
         return made
 
-    return rebuild(fresh, result)
+    return rebuild(fresh, traced.result)
 
 
 class Scope:
@@ -265,7 +273,7 @@ class Scope:
     def paths(self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: Any) -> Traced:
         self.vague, self.written = [], set()
         pending: list[tuple[bool, ...]] = [()]
-        finished: list[tuple[list[tuple[Node, bool]], Any, Path]] = []
+        finished: list[tuple[list[tuple[Node, bool]], Any, Path, Any]] = []
         result: Any = None
         error: BaseException | None = None
         broken = False
@@ -277,7 +285,7 @@ class Scope:
             runs += 1
             path = Path(self, prefix)
             try:
-                returned, outcome = self.run(path, args, kwargs, arguments)
+                returned, outcome, results = self.run(path, args, kwargs, arguments)
             except (Exception, SystemExit) as caught:
                 if self.tracer.learn(self, path, caught):
                     pending.insert(0, prefix)
@@ -290,7 +298,7 @@ class Scope:
             else:
                 if not finished:
                     result = returned
-                finished.append((path.decisions, outcome, path))
+                finished.append((path.decisions, outcome, path, results))
             for index in range(len(prefix), len(path.decisions)):
                 flipped = (*tuple(made for _, made in path.decisions[:index]), not path.decisions[index][1])
                 if flipped not in seen:
@@ -298,19 +306,20 @@ class Scope:
                     pending.append(flipped)
         tag = digest(repr((shape_text(arguments), sorted(set(self.vague)))).encode(), 4).hex()
         called: dict[Any, None] = {}
-        for _, _, path in finished:
+        for _, _, path, _ in finished:
             called.update(path.called)
         if not finished:
             return Traced(None, True, tag, None, (), self.trains, (), (), error)
-        node = tree([(decisions, outcome) for decisions, outcome, _ in finished], 0)
-        captured = max((path.captured for _, _, path in finished), key=len)
+        node = tree([(decisions, outcome) for decisions, outcome, *_ in finished], 0)
+        captured = max((path.captured for _, _, path, _ in finished), key=len)
+        kept = tuple((tuple(decisions), results, outcome.args[1:]) for decisions, outcome, _, results in finished)
         partial = broken or bool(pending)
         return Traced(
             node, partial, tag, result, tuple(captured), self.trains, tuple(sorted(self.written)),
-            tuple(called), error,
+            tuple(called), error, kept,
         )  # fmt: skip
 
-    def run(self, path: Path, args: Any, kwargs: Any, arguments: Any) -> tuple[Any, Node]:
+    def run(self, path: Path, args: Any, kwargs: Any, arguments: Any) -> tuple[Any, Node, tuple[Node, ...]]:
         outer, snapshot = STATE.run, Snapshot(self.module, self.tracer.stateless(self.module))
         inputs: list[Any] = []
         by_value: dict[int, Any] = {}
@@ -343,7 +352,9 @@ class Scope:
             for number, value in enumerate(inputs):
                 if value.node.op != "input":
                     self.written.add(number)
-            return returned, Node("forward", (output(path, returned), *effects))
+            results = tuple(path.node_of(each) if isinstance(each, Value) else path.tensor_node(each)
+                            for each in leaves(returned))  # fmt: skip
+            return returned, Node("forward", (output(path, returned), *effects)), results
         finally:
             STATE.run = outer
             for touched in path.touched.values():
@@ -369,30 +380,6 @@ def shape_text(arguments: Any) -> Any:
     return [("" if name[0] == "#" else name, shape(value)) for name, value in arguments]
 
 
-def tree(runs: list[tuple[list[tuple[Node, bool]], Node]], depth: int) -> Node:
-    """One node for all runs: a decision whose branches agree, or of which one only ends well, is none."""
-    if len(runs) == 1 or all(len(decisions) <= depth for decisions, _ in runs):
-        return runs[0][1]
-    condition = runs[0][0][depth][0]
-    yes = [each for each in runs if each[0][depth][1]]
-    no = [each for each in runs if not each[0][depth][1]]
-    if not yes or not no:
-        return tree(yes or no, depth + 1)
-    one, other = tree(yes, depth + 1), tree(no, depth + 1)
-    if one.strict == other.strict:
-        return one
-    return Node("branch", (condition, one, other))
-
-
-def combined(nodes: list[Node]) -> Node:
-    """The traces of several calls of one module."""
-    ordered = sorted({each.strict: each for each in nodes}.values(), key=lambda each: (each.anon, each.strict))
-    return ordered[0] if len(ordered) == 1 else Node("calls", tuple(ordered))
-
-
 def now() -> float:
     """Of the processor: how far a trace comes must not depend on what else the machine does."""
     return time.thread_time()
-
-
-__all__ = ["OutOfTime", "Path", "Scope", "Traced", "combined", "encode", "now"]

@@ -6,8 +6,8 @@ import linecache
 import re
 from typing import Any
 
+from .frames import user_frame
 from .graph import Node
-from .patches import user_frame
 from .scopes import OutOfTime, Path, Scope
 from .structure import bound, signature
 from .values import TensorValue, Untraceable
@@ -63,6 +63,7 @@ def attempt(tracer: Any, module: Any, count: int, names: list[str], into: Any) -
     key, traced = tracer.trace(module, args, kwargs, bound(module.forward, args, kwargs))
     if traced.node is None:
         return traced.error or Untraceable()
+    into.roots.append(key)
     tracer.count(key, into)
     return None
 

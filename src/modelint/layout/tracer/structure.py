@@ -156,6 +156,15 @@ def bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound
     return found
 
 
+def passed_on(function: Any, kwargs: dict[str, Any]) -> set[str]:
+    """Names of flags and numbers that the signature does not know, but takes."""
+    known = signature(function)
+    if not kwargs or known is None or all(each.kind != each.VAR_KEYWORD for each in known.parameters.values()):
+        return set()
+    simple = (bool, int, float, str)
+    return {key for key, each in kwargs.items() if key not in known.parameters and isinstance(each, simple)}
+
+
 def _is_default(value: Any, default: Any) -> bool:
     if value is default:
         return True

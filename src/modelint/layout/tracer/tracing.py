@@ -9,13 +9,15 @@ from typing import Any, Callable, Optional
 import torch
 
 from . import leaves
+from .frames import explicit_raise, in_assert, user_frame
 from .hooks import with_hooks
-from .patches import Patches, explicit_raise, in_assert, user_frame
-from .scopes import OutOfTime, Path, Scope, Traced, now
+from .patches import Patches
+from .scopes import OutOfTime, Path, Scope, now
 from .signature import Signatures
 from .starts import alone
 from .state import Snapshot
 from .structure import shape
+from .traces import Traced
 from .values import STATE
 
 #: Seconds. Past them a module, or all that are left of a model, are known by their source alone.
@@ -32,6 +34,8 @@ class Calls:
     def __init__(self) -> None:
         self.calm: dict[bytes, dict[Any, Traced]] = {}
         self.training: dict[bytes, dict[Any, Traced]] = {}
+        #: Those that no traced module made.
+        self.roots: list[Any] = []
 
 
 class Tracer:

@@ -33,6 +33,9 @@ class Run:
     def length(self, value: Any, known: int | None) -> int | None:
         raise NotImplementedError
 
+    def unpacked(self, value: Any, count: int) -> None:
+        raise NotImplementedError
+
 
 class State:
     run: Any = None
@@ -163,6 +166,7 @@ def items(value: Any, known: int | None) -> list[Any]:
                 + [value[index - after] for index in range(after)]
             )
         count = ahead[0]
+        STATE.run.unpacked(value, count)
     count = STATE.run.length(value, count)
     if count is None:
         return [splat(value)]
