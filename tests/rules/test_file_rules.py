@@ -28,6 +28,7 @@ SAID = [
     (facts.ShortRecord("data/0", 100, 16384, KEYS[:2]), "MDL809", "data/0 has 100 bytes, and 16,384 are"),
     (facts.ViewOutsideStorage(KEYS[:1], 8192, 4096), "MDL810", "layers.0.weight reaches to byte 8,192"),
     (facts.BadShape("a", (2, -3), "no tensor has such a size", 4), "MDL811", "a has the shape [2, -3]: no tensor has"),
+    (facts.BadTensor("a", "its storage has no name"), "MDL811", "a: its storage has no name; do not load it"),
     (facts.MissingShards(("b", "c"), KEYS), "MDL812", "2 files are not there (b, c): 12 keys without"),
     (facts.MissingShards(("b",), ()), "MDL812", "1 file is not there (b): the weights cannot be"),
     (facts.WrongShard((("a", "x", "y"), ("b", "x", "y"))), "MDL813", "a stands in x, and the index says y (1 more"),
