@@ -29,6 +29,7 @@ SAID = [
     (facts.ViewOutsideStorage(KEYS[:1], 8192, 4096), "MDL810", "layers.0.weight reaches to byte 8,192"),
     (facts.BadTensor("a", "its dtype is none", 1), "MDL811", "a: its dtype is none, and 1 other like it; do not load"),
     (facts.BadShape("a", (2, -3), "no tensor has such a size", 4), "MDL811", "a has the shape [2, -3]: no tensor has"),
+    (facts.BadTensor("a", "its storage has no name"), "MDL811", "a: its storage has no name; do not load it"),
     (facts.MissingShards(("b", "c"), KEYS), "MDL812", "2 files are not there (b, c): 12 keys without"),
     (facts.MissingShards(("b",), ()), "MDL812", "1 file is not there (b): the weights cannot be"),
     (facts.WrongShard((("a", "x", "y"), ("b", "x", "y"))), "MDL813", "a stands in x, and the index says y (1 more"),

@@ -53,6 +53,7 @@ DTYPES = {
     "F4": "float4_e2m1fn_x2",
 }
 
+_METADATA = b"__metadata__"
 _SPACE = rb"[ \t\n\r]*+"
 _STRING = rb'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+)"'
 _NUMBER = rb"(?:0|[1-9][0-9]{0,19}+)"
@@ -60,9 +61,12 @@ _KEY = re.compile(_SPACE + _STRING + _SPACE + b":" + _SPACE)
 _PAIR = re.compile(_SPACE + _STRING + _SPACE + b":" + _SPACE + _STRING + _SPACE)
 _NEXT = re.compile(_SPACE + b"([,}])")
 _END = re.compile(_SPACE + rb"\Z")
-#: An entry as every writer writes it.
+#: An entry as every writer writes it, with its name and what stands behind it.
 _ENTRY = re.compile(
-    rb'\{"dtype":"([A-Z0-9_]{1,20})","shape":\[(|%b(?:,%b)*+)\],"data_offsets":\[(%b),(%b)\]\}' % ((_NUMBER,) * 4)
+    _SPACE
+    + rb'"([^"\\\x00-\x1f]*+)":'
+    + rb'\{"dtype":"([A-Z0-9_]{1,20})","shape":\[(|%b(?:,%b)*+)\],"data_offsets":\[(%b),(%b)\]\}' % ((_NUMBER,) * 4)
+    + rb"([,}])"
 )
 #: Any other, with spaces or in another order.
 _OBJECT = re.compile(rb"\{[^{}]{0,20000}+\}")
@@ -154,42 +158,47 @@ def _parse(data: bytes) -> tuple[dict[str, Entry], int]:
     metadata: int | None = None
     shapes: dict[bytes, tuple[int, ...]] = {}
     names: dict[bytes, str] = {}
-    at = 1
-    mark = _NEXT.match(data, at)
-    while mark is None or mark[1] != b"}":
+    mark = _NEXT.match(data, 1)
+    at, last = (mark.end(), mark[1]) if mark is not None and mark[1] == b"}" else (1, b"")
+    while last != b"}":
+        match = _ENTRY.match(data, at)
+        if match is not None and match[1] != _METADATA:
+            raw, dtype, sizes, begin, end, last = match.groups()
+            key, at = _text(raw, at), match.end()
+            if (shape := shapes.get(sizes)) is None:
+                shape = shapes[sizes] = _checked(tuple(map(int, sizes.split(b","))) if sizes else (), key)
+            if (name := names.get(dtype)) is None:
+                name = names[dtype] = dtype.decode("ascii")
+            _add(entries, key, Entry(name, shape, int(begin), int(end)))
+            continue
         key_match = _KEY.match(data, at)
         if key_match is None:
             raise _malformed(data, at, "a name was expected")
         key, at = _text(key_match[1], at), key_match.end()
-        if key == "__metadata__":
-            if metadata is not None:
-                raise Refused("damaged safetensors header: it names '__metadata__' twice")
+        if key != _METADATA.decode():
+            entry, at = _unusual(data, at, key)
+            _add(entries, key, entry)
+        elif metadata is None:
             metadata, at = _metadata(data, at)
         else:
-            match = _ENTRY.match(data, at)
-            if match is not None:
-                dtype, sizes, begin, end = match.groups()
-                if (shape := shapes.get(sizes)) is None:
-                    shape = shapes[sizes] = _checked(tuple(map(int, sizes.split(b","))) if sizes else (), key)
-                if (name := names.get(dtype)) is None:
-                    name = names[dtype] = dtype.decode("ascii")
-                entry, at = Entry(name, shape, int(begin), int(end)), match.end()
-            else:
-                entry, at = _unusual(data, at, key)
-            if not entry.begin <= entry.end <= _MAX_NUMBER:
-                raise Refused(f"damaged safetensors header: {key!a} has the data offsets {entry.begin}, {entry.end}")
-            if key in entries:
-                raise Refused(f"damaged safetensors header: it names {_short(key)} twice, and which counts is not said")
-            if len(entries) == MAX_TENSORS:
-                raise Refused(f"it holds more than {MAX_TENSORS} tensors; modelint reads no more")
-            entries[key] = entry
+            raise Refused("damaged safetensors header: it names '__metadata__' twice")
         mark = _NEXT.match(data, at)
         if mark is None:
             raise _malformed(data, at, "a comma or the end was expected")
-        at = mark.end()
-    if _END.match(data, mark.end()) is None:
-        raise _malformed(data, mark.end(), "something stands behind its end")
+        at, last = mark.end(), mark[1]
+    if _END.match(data, at) is None:
+        raise _malformed(data, at, "something stands behind its end")
     return entries, metadata or 0
+
+
+def _add(entries: dict[str, Entry], key: str, entry: Entry) -> None:
+    if not entry.begin <= entry.end <= _MAX_NUMBER:
+        raise Refused(f"damaged safetensors header: {_short(key)} has the data offsets {entry.begin}, {entry.end}")
+    if key in entries:
+        raise Refused(f"damaged safetensors header: it names {_short(key)} twice, and which counts is not said")
+    if len(entries) == MAX_TENSORS:
+        raise Refused(f"it holds more than {MAX_TENSORS} tensors; modelint reads no more")
+    entries[key] = entry
 
 
 def _metadata(data: bytes, at: int) -> tuple[int, int]:

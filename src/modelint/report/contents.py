@@ -179,7 +179,7 @@ def _folded(table: KeyTable) -> list[_Row]:
     usual = Counter(spec.dtype for spec in table.specs.values()).most_common(1)
     common = usual[0][0] if usual else ""
     rows = _by_module(_exact(table.specs, common))
-    if LONG < len(rows) <= MOST:
+    if len(rows) > LONG:
         loose = _by_module(_loose(table.specs, common))
         if len(loose) * 2 <= len(rows):
             rows = loose
