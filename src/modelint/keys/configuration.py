@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from modelint.keys.fold import fold, is_number
@@ -12,6 +12,8 @@ from modelint.keys.words import counted, some
 
 #: So many facts of a kind are enough to see it.
 _FEW = 2
+#: Modules further down are not told by themselves.
+_DEEPEST = 12
 
 
 class Fact(NamedTuple):
@@ -55,7 +57,7 @@ def _layers(at: Situation, missing: Iterable[str], unexpected: Iterable[str]) ->
 
 def _numbered(key: str) -> list[tuple[str, int]]:
     """The containers on the way to a key, each with the number that follows."""
-    parts = key.split(".")
+    parts = key.split(".", _DEEPEST)[:_DEEPEST]
     return [(".".join(parts[:at]), int(part)) for at, part in enumerate(parts) if is_number(part)]
 
 
@@ -116,18 +118,11 @@ def _ratio(pair: tuple[int, int]) -> tuple[int, int]:
 
 def _alone(side: str, keys: Iterable[str], others: Mapping[str, object]) -> list[Fact]:
     """Parts that one side has alone: each by the shortest name that the other side does not have."""
-    known = {""}
-    for key in others:
-        at = key.find(".")
-        while at >= 0:
-            known.add(key[:at])
-            at = key.find(".", at + 1)
+    known = {part for key in others for part in _parts(key)}
     parts: dict[str, list[str]] = {}
     for key in keys:
-        at = key.find(".")
-        while at >= 0 and key[:at] in known:
-            at = key.find(".", at + 1)
-        parts.setdefault(key[: at + 1] if at >= 0 else key, []).append(key)
+        part = next((part for part in _parts(key) if part not in known), key)
+        parts.setdefault(part if part == key else f"{part}.", []).append(key)
     lines = [(line.text, sum(len(parts[part]) for part in line.keys)) for line in fold(parts)]
     lines.sort(key=lambda each: -each[1])
     found = [Fact(f"only {side} has {text} ({counted(count)})", count) for text, count in lines[:_FEW]]
@@ -136,3 +131,13 @@ def _alone(side: str, keys: Iterable[str], others: Mapping[str, object]) -> list
         number = sum(count for _, count in rest)
         found.append(Fact(f"only {side} has {counted(number)} more in {counted(len(rest), 'other place')}", number))
     return found
+
+
+def _parts(key: str) -> Iterator[str]:
+    """The modules on the way to a key, as far down as anybody would name one."""
+    at = key.find(".")
+    for _ in range(_DEEPEST):
+        if at < 0:
+            return
+        yield key[:at]
+        at = key.find(".", at + 1)
