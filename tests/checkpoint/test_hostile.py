@@ -23,8 +23,10 @@ from hostile.watched import MEMORY, Runner
 
 FAMILIES = (bombs, calls, distributed, forged, headers, indexes, legacy, opcodes, paths, polyglots, words, zips)
 #: A later version, or the user's project, may know the dtype, the function, the class: it is shown as it stands.
+#: And torch of today loads no views of storages, which it wrote once.
 LATER = (
     "safetensors/dtype-unknown", "safetensors/dtype-escape", "safetensors/sparse-terabyte", "legacy/module-escape",
+    "legacy/view-right",
     "forged/_rebuild_of_the_future", "forged/_rebuild_sparse_csr_tensor",
 )  # fmt: skip
 MODES = (("show",), ("show", "--format", "json"), ("diff",))
@@ -38,10 +40,11 @@ def runner() -> Iterator[Runner]:
 
 
 @pytest.fixture(scope="module")
-def loader() -> Iterator[Loader]:
-    each = Loader()
+def loaders() -> Iterator[dict[str, Loader]]:
+    each = {kind: Loader(kind) for kind in ("pickle", "torch")}
     yield each
-    each.close()
+    for loader in each.values():
+        loader.close()
 
 
 def built(case: Case, folder: str) -> str:
@@ -104,22 +107,28 @@ def misread(case: Case, said: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_payloads_are_real(loader: Loader, tmp_path: Any) -> None:
+def test_payloads_are_real(loaders: dict[str, Loader], tmp_path: Any) -> None:
     """Plain pickle, or torch, fires the canary of every file that claims to be harmful."""
     harmful = [case for family in FAMILIES for case in family.cases() if case.fires]
     silent = []
     for number, case in enumerate(harmful):
         folder = f"{tmp_path}/{number}"
         path = built(case, folder)
-        said = loader.load(folder, path, case.fires)
+        said = loaders[case.fires].load(folder, path, case.fires)
         if not said["fired"]:
             silent.append(f"{case.name}: {said['error']}")
     assert not silent, "\n".join(silent)
     assert len(harmful) > 120
 
 
-@pytest.mark.parametrize("family", (forged, headers, legacy, polyglots, zips), ids=lambda family: family.__name__[8:])
-def test_nothing_to_report_means_that_it_loads(family: Any, runner: Runner, loader: Loader, tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    "family",
+    (pytest.param(forged, marks=pytest.mark.slow), headers, legacy, polyglots, zips),
+    ids=lambda family: family.__name__[8:],
+)
+def test_nothing_to_report_means_that_it_loads(
+    family: Any, runner: Runner, loaders: dict[str, Loader], tmp_path: Any
+) -> None:
     """Where `show` exits with 0, torch or safetensors loads the file, and to the same keys, shapes and dtypes."""
     wrong = []
     for number, case in enumerate(family.cases()):
@@ -131,7 +140,7 @@ def test_nothing_to_report_means_that_it_loads(family: Any, runner: Runner, load
         if run.status:
             continue
         said = document(run)
-        loaded = loader.load(folder, path, "safetensors" if case.name.startswith("safetensors/") else "torch")
+        loaded = loaders["torch"].load(folder, path, "safetensors" if case.name.startswith("safetensors/") else "torch")
         shown = sorted([each["key"], each["shape"], each["dtype"]] for each in said["tensors"])
         if case.name.startswith(LATER):
             continue

@@ -1,6 +1,6 @@
 """What modelint says of a file is what torch, or safetensors, says of it: keys in order, shapes, dtypes, ties.
 
-MODELINT_ORACLE=2000 runs each property on 2,000 cases; by default on 60.
+MODELINT_ORACLE=2000 runs each property on 2,000 cases; by default on 40.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from oracle import compare, modules, tensors  # noqa: E402
 from modelint.checkpoint import open as entrance  # noqa: E402
 from modelint.checkpoint.contents import Contents, Root  # noqa: E402
 
-CASES = int(os.environ.get("MODELINT_ORACLE", "60"))
+CASES = int(os.environ.get("MODELINT_ORACLE", "40"))
 warnings.filterwarnings("ignore", module="torch")
 
 cases = settings(

@@ -20,11 +20,11 @@ MEMORY = 3_000_000_000
 
 
 class Loader:
-    """A process with torch in it, which forks a child for each load."""
+    """A process, with or without torch in it, which forks a child for each load."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", os.path.abspath(__file__)],
+            [sys.executable, "-P", "-W", "ignore", os.path.abspath(__file__), kind],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -116,16 +116,23 @@ def watched(folder: str, path: str, loader: str) -> dict[str, Any]:
     return {"fired": fired, **said}
 
 
-def serve() -> None:
-    import torch
-    import torch.distributed.checkpoint
-    import torch.hub
-    import torch.utils.collect_env  # noqa: F401
-
+def serve(kind: str) -> None:
+    if kind == "torch":
+        prepare()
+    else:
+        # A payload comes first: what needs torch after it may fail, and at once.
+        sys.modules["torch"] = None  # type: ignore[assignment]
     for line in sys.stdin.buffer:
         sys.stdout.write(json.dumps(watched(*json.loads(line))) + "\n")
         sys.stdout.flush()
 
 
+def prepare() -> None:
+    import torch
+    import torch.distributed.checkpoint
+    import torch.hub
+    import torch.utils.collect_env  # noqa: F401
+
+
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])
