@@ -127,6 +127,11 @@ SAME = {
     "transposed weight": ("return x @ self.a.weight.T", "return x @ self.a.weight.transpose(0, 1)"),
     "one": ("return self.a(x)", "return self.a(x) * torch.ones(1)"),
     "softmax of old": ("return F.softmax(self.a(x).view(-1, 8))", "return F.softmax(self.a(x).view(-1, 8), dim=-1)"),
+    "flattened": (
+        "return self.b(self.a(x).view(x.size(0), -1))",
+        "return self.b(torch.flatten(self.a(x), 1))",
+    ),
+    "type of another": ("return self.a(x) + x", "return self.a(x).type(x.type()) + x.type_as(self.a(x))"),
     "powers": (
         "return self.a(x) * torch.logspace(0.0, math.log(5) / math.log(2), 8, base=2)",
         "return self.a(x) * torch.logspace(0.0, math.log(5) / math.log(10), 8)",
@@ -148,6 +153,10 @@ CHANGED = {
         "return self.a(x).masked_fill(self.mask < 0, 0)",
     ),
     "axis": ("return F.softmax(self.a(x), dim=-1)", "return F.softmax(self.a(x), dim=1)"),
+    "flattened": (
+        "return self.b(self.a(x).view(x.size(0), -1))",
+        "return self.b(torch.flatten(self.a(x), 0))",
+    ),
     "factor inside": ("return F.softmax(self.a(x) * 0.5, dim=-1)", "return F.softmax(self.a(x), dim=-1) * 0.5"),
     "other length": ("return self.a(x).sum(1) / x.shape[1]", "return self.a(x).sum(1) / x.shape[0]"),
     "length of another layer": (

@@ -234,6 +234,9 @@ def operation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         by = math.log(values.pop("base", 10))
         values.update(start=values["start"] * by, end=values["end"] * by)
         return Node(name, tuple(sorted(values.items())))
+    if name == "flatten" and bound[1:] == [("start_dim", 1)] and isinstance(values["self"], Node):
+        first = extent(Node("shape", (values["self"],)), 0)
+        return operation("reshape", (values["self"], (first, -1)), {})
     if name == "unsqueeze" and len(bound) == 2:
         return unsqueezed(values["self"], values["dim"])
     return Node(name, tuple(along(name, special(name, bound))))
@@ -310,5 +313,5 @@ def cast(node: Any, dtype: Any) -> Any:
 def full_precision(dtype: Any) -> bool:
     """Full precision, or that of another value: the numbers are the same, and half precision where asked for is not."""
     if isinstance(dtype, Node):
-        return dtype.op == "dtype"
+        return dtype.op in ("dtype", "type")
     return dtype in ("dtype float32", "dtype float64")
