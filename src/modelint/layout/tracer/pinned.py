@@ -45,11 +45,13 @@ def pinned() -> Iterator[None]:
     replaced += [(torch.Tensor, name, _repeating(getattr(torch.Tensor, name))) for name in ("normal_", "uniform_")]
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
     dtype = torch.get_default_dtype()
-    fast = torch.backends.mha.get_fastpath_enabled()
+    mha = getattr(torch.backends, "mha", None)  # of torch 2.3 and newer
+    fast = mha is not None and mha.get_fastpath_enabled()
     for owner, name, value in replaced:
         setattr(owner, name, value)
     torch.set_default_dtype(torch.float64)
-    torch.backends.mha.set_fastpath_enabled(False)
+    if mha is not None:
+        mha.set_fastpath_enabled(False)
     try:
         with _Wide():
             yield
@@ -57,7 +59,8 @@ def pinned() -> Iterator[None]:
         for owner, name, value in kept:
             setattr(owner, name, value)
         torch.set_default_dtype(dtype)
-        torch.backends.mha.set_fastpath_enabled(fast)
+        if mha is not None:
+            mha.set_fastpath_enabled(fast)
 
 
 def generator(*what: object) -> torch.Generator:
@@ -148,7 +151,7 @@ def _by_shape(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """The same numbers for the same shape, whatever was drawn before."""
 
     def drawn(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("generator") is not None or torch.get_default_device().type == "meta":
+        if kwargs.get("generator") is not None:
             return function(*args, **kwargs)
         shape = repr([tuple(each.shape) if isinstance(each, torch.Tensor) else each for each in args])
         with torch.random.fork_rng(devices=[]):
