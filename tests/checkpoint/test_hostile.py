@@ -25,7 +25,8 @@ FAMILIES = (bombs, calls, distributed, forged, headers, indexes, legacy, opcodes
 #: A later version, or the user's project, may know the dtype, the function, the class: it is shown as it stands.
 #: And torch of today loads no views of storages, which it wrote once.
 LATER = (
-    "safetensors/dtype-unknown", "safetensors/dtype-escape", "safetensors/sparse-terabyte", "legacy/sparse-16-gigabytes", "legacy/module-escape",
+    "safetensors/dtype-unknown", "safetensors/dtype-escape", "safetensors/sparse-terabyte", "legacy/sparse-16-gigabytes",
+    "legacy/module-escape",
     "legacy/view-right",
     "forged/_rebuild_of_the_future", "forged/_rebuild_sparse_csr_tensor",
 )  # fmt: skip
