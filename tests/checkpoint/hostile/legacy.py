@@ -86,7 +86,19 @@ def lying() -> Iterator[tuple[str, bytes]]:
     yield "tar", b"sys_info".ljust(257, b"\0") + b"ustar\x0000" + bytes(1000)
 
 
+def sparse(folder: str) -> str:
+    """16 GB of storage that nobody should read."""
+    numel = 2**32
+    weight = tensor(base=persistent((*STORAGE[:4], numel, None)), shape=(numel,), stride=(1,))
+    head = stream({"weight": weight}, numel=numel, data=b"")
+    with open(f"{folder}/model.pt", "wb") as file:
+        file.write(head)
+        file.truncate(len(head) + 4 * numel)
+    return "model.pt"
+
+
 def cases() -> Iterator[Case]:
+    yield Case("legacy/sparse-16-gigabytes", sparse, CLEAN, keys=("weight",))
     yield Case("legacy/plain", written("model.pt", stream()), CLEAN, keys=("weight",))
     for name, data in lying():
         yield Case(f"legacy/{name}", written("model.pt", data))
