@@ -29,10 +29,10 @@ def stack_global(module: bytes, name: bytes) -> bytes:
 def plain() -> Iterator[tuple[str, bytes]]:
     yield "REDUCE", after(SYSTEM)
     yield "REDUCE-TUPLE1", after(named("os", "system") + push(MAKE) + b"\x85R")
-    yield (
-        "NEWOBJ",
-        after(named("subprocess", "Popen") + push((MAKE, -1, None, None, None, None, None, True, True)) + b"R"),
-    )
+    # map.__new__ calls nothing yet; bytes.__new__ goes through it.
+    lazily = named("builtins", "map") + push((named("os", "mkdir"), ["canary"]))
+    yield "NEWOBJ", after(named("builtins", "bytes") + lazily + b"\x81\x85\x81")
+    yield "NEWOBJ_EX", after(named("builtins", "bytes") + lazily + b"}\x92\x85}\x92")
     yield "NEWOBJ-class", after(NAMESPACE + SYSTEM + b"0")
     yield "OBJ", after(b"(" + named("os", "system") + push(MAKE) + b"o", 1)
     yield "OBJ-in-list", after(b"](" + b"(" + named("os", "system") + push(MAKE) + b"oe", 1)
