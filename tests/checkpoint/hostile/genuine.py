@@ -29,11 +29,11 @@ class Loader:
             stdout=subprocess.PIPE,
         )
 
-    def load(self, folder: str, path: str, loader: str) -> dict[str, Any]:
+    def load(self, folder: str, path: str, loader: str, patience: float = 0) -> dict[str, Any]:
         """``fired``: the canary sang. ``keys``: of the tensors in the state dict, None if it is none. ``error``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([folder, path, loader]).encode() + b"\n")
+        self.process.stdin.write(json.dumps([folder, path, loader, patience]).encode() + b"\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
@@ -88,7 +88,17 @@ def child(folder: str, path: str, loader: str, answer: int) -> None:
     os._exit(0)
 
 
-def watched(folder: str, path: str, loader: str) -> dict[str, Any]:
+def heard(folder: str, patience: float) -> bool:
+    """Whether the canary is there, or comes within so many seconds: what was started may outlive who started it."""
+    end = time.monotonic() + patience
+    while not any(name.startswith("canary") for name in os.listdir(folder)):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def watched(folder: str, path: str, loader: str, patience: float) -> dict[str, Any]:
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
@@ -108,7 +118,7 @@ def watched(folder: str, path: str, loader: str) -> dict[str, Any]:
         os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(read)
-    fired = any(name.startswith("canary") for name in os.listdir(folder))
+    fired = heard(folder, patience)
     try:
         said = json.loads(text)
     except ValueError:
