@@ -71,8 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
 def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compared:
     """What differs, and why; ``root``: the state dict of OLD that the user means."""
     found = diff(old.table, new.table, old_buffers=old.buffers, new_buffers=new.buffers)
-    rules = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
     origin = _origin(old)
+    rules = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
+    if found.same and origin.roots == ("/",):
+        rules = []  # nothing to explain, in however many keys
     around = Around(origin.roots[0], unsaved=frozenset(new.buffers), constants=new.constants)
     if old.contents is not None and root is None:
         others = {each.path: each.table() for each in old.contents.roots[1:]}

@@ -61,14 +61,15 @@ _KEY = re.compile(_SPACE + _STRING + _SPACE + b":" + _SPACE)
 _PAIR = re.compile(_SPACE + _STRING + _SPACE + b":" + _SPACE + _STRING + _SPACE)
 _NEXT = re.compile(_SPACE + b"([,}])")
 _END = re.compile(_SPACE + rb"\Z")
-#: An entry as every writer writes it, with its name and what stands behind it.
+#: An entry as every writer writes it, Python's json among them, with its name and what stands behind it.
 _ENTRY = re.compile(
     _SPACE
-    + rb'"([^"\\\x00-\x1f]*+)":'
-    + rb'\{"dtype":"([A-Z0-9_]{1,20})","shape":\[(|%b(?:,%b)*+)\],"data_offsets":\[(%b),(%b)\]\}' % ((_NUMBER,) * 4)
+    + rb'"([^"\\\x00-\x1f]*+)": ?'
+    + rb'\{"dtype": ?"([A-Z0-9_]{1,20})", ?"shape": ?\[(|%b(?:, ?%b)*+)\], ?"data_offsets": ?\[(%b), ?(%b)\]\}'
+    % ((_NUMBER,) * 4)
     + rb"([,}])"
 )
-#: Any other, with spaces or in another order.
+#: Any other, with more spaces or in another order.
 _OBJECT = re.compile(rb"\{[^{}]{0,20000}+\}")
 
 
