@@ -90,7 +90,7 @@ def judged(case: Case, modes: set[tuple[str, ...]], runner: Runner, folder: str)
         files = (path, path) if mode[0] == "diff" else (path,)
         exits = case.exits if mode[0] == "show" else frozenset({0, 1, 2, 3} if 2 in case.exits else {0, 1, 3})
         run = runner.run(folder, *mode, *files)
-        found = faults(run, folder, before, exits)
+        found = faults(run, folder, before, exits, len(files))
         if "json" in mode and run.status in (0, 1):
             found += misread(case, document(run))
         wrong += [f"{case.name}: {' '.join(mode)}: {each}" for each in found]

@@ -48,12 +48,17 @@ def opened(act: str, folder: str) -> str:
     return f"opened from elsewhere: {path!r}"
 
 
-def faults(run: Run, folder: str, before: dict[str, tuple[int, int, int]], exits: frozenset[int]) -> list[str]:
-    """Everything that is wrong with the run, in words; ``before`` is the listing of the folder before it."""
+def faults(
+    run: Run, folder: str, before: dict[str, tuple[int, int, int]], exits: frozenset[int], files: int = 1
+) -> list[str]:
+    """Everything that is wrong with the run, in words; ``before`` is the listing of the folder before it.
+
+    The time is that of each of the ``files`` that it reads.
+    """
     found = []
     if run.status not in exits:
         found.append(f"exit {run.status}, not in {sorted(exits)}: {(run.err or run.out)[-300:]!r}")
-    if run.cpu >= CPU:
+    if run.cpu >= CPU * files:
         found.append(f"{run.cpu:.1f} s of CPU")
     for name, text in (("stdout", run.out), ("stderr", run.err)):
         if "Traceback (most recent call last)" in text or "Error: " in text.partition("\n")[0][:30]:

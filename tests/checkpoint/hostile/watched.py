@@ -20,7 +20,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-#: Bytes of address space; CPU seconds; seconds until a process that waits is ended.
+#: Bytes of address space; CPU seconds for each file that is read; seconds until a process that waits is ended.
 MEMORY = 400_000_000
 CPU = 5.0
 PATIENCE = 40.0
@@ -86,7 +86,7 @@ def child(folder: str, arguments: list[str], out: int, err: int, acts: int) -> N
         os.environ[name] = folder
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(CPU) + 3, int(CPU) + 3))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(CPU) * 2 + 3, int(CPU) * 2 + 3))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
