@@ -18,13 +18,15 @@ MAKE = "import torch, model; torch.save(torch.nn.DataParallel(model.Classifier(3
 #: Runs the printed code.
 LOAD = "import torch, model, fit; print(fit.load_old(model.Classifier(10), torch.load({path!a}, weights_only=True)))"
 CAUSE = re.compile(r"^  (?P<code>MDL\d{3}) [\w-]+: ", re.MULTILINE)
+#: The Python that has torch.
+PROJECT = os.environ.get("MODELINT_PYTHON", sys.executable)
 HEADLINE = re.compile(r"^(?P<path>.+?):(?P<line>\d+):\d+: (?P<code>MDL\d{3}) ")
 
 
 def check(folder: Path, output_format: str, color: str = "auto") -> subprocess.CompletedProcess[str]:
     """`modelint check` on the folder, as a user runs it; its models are built in this Python, or the one named."""
     command = [sys.executable, "-m", "modelint", "check", folder.name, "--format", output_format, "--color", color]
-    environment = {"MODELINT_PYTHON": sys.executable, **os.environ}
+    environment = {**os.environ, "MODELINT_PYTHON": PROJECT}
     return subprocess.run(
         command, cwd=folder.parent, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
     )
@@ -42,16 +44,18 @@ def diff(folder: Path) -> list[str]:
         path, code = str(Path(scratch, OLD)), str(Path(scratch, "fit.py"))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), scratch)), "PYTHONWARNINGS": "ignore"}
 
-        def run(*arguments: str) -> str:
+        def run(python: str, *arguments: str) -> str:
             ran = subprocess.run(
-                [sys.executable, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+                [python, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
             )
             return ran.stdout
 
-        run("-c", MAKE.format(path=path))
-        text = run("-m", "modelint", "diff", path, "manifest:classifier", "--emit-code", code).replace(path, OLD)
+        run(PROJECT, "-c", MAKE.format(path=path))
+        text = run(sys.executable, "-m", "modelint", "diff", path, "manifest:classifier", "--emit-code", code).replace(
+            path, OLD
+        )
         print(text, flush=True)
-        loaded = run("-c", LOAD.format(path=path)).strip()
+        loaded = run(PROJECT, "-c", LOAD.format(path=path)).strip()
         print(f"the printed code, run: {loaded}\n", flush=True)
     found = [f"{code} {OLD}" for code in CAUSE.findall(text)]
     return [*found, f"loads {OLD}"] if loaded == "<All keys matched successfully>" else found
