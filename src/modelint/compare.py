@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Every dotted beginning of every key is looked at: so many characters of them. 90,000 keys of a real model have 5e7.
 BEGINNINGS = 400_000_000
+#: More keys than these, both sides together, are compared and not explained: real models have 90,000 at most.
+_MOST_KEYS = 250_000
+_TOO_LARGE = "no cause was looked for among so many keys"
 #: Stands for "print it, and nothing else".
 STDOUT = "-"
 
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         with stdout() as stream:
             for line in lines:
                 write(stream, line)
-    say(_summary(compared))
+    say(_summary(compared) + (f"; {_TOO_LARGE}" if _is_too_large(old, new) else ""))
     return 0 if compared.diff.loads else 1
 
 
@@ -73,8 +76,8 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
     found = diff(old.table, new.table, old_buffers=old.buffers, new_buffers=new.buffers)
     origin = _origin(old)
     rules = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
-    if found.same and origin.roots == ("/",):
-        rules = []  # nothing to explain, in however many keys
+    if _is_too_large(old, new) or (found.same and origin.roots == ("/",)):
+        rules = []  # with nothing to explain there is nothing to look for, in however many keys
     around = Around(origin.roots[0], unsaved=frozenset(new.buffers), constants=new.constants)
     if old.contents is not None and root is None:
         others = {each.path: each.table() for each in old.contents.roots[1:]}
@@ -82,6 +85,10 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
         tied = [path for path, table in others.items() if table.specs.keys() == old.table.specs.keys()]
         origin = origin._replace(roots=(origin.roots[0], *tied))
     return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name)
+
+
+def _is_too_large(old: Source, new: Source) -> bool:
+    return len(old.table.specs) + len(new.table.specs) > _MOST_KEYS
 
 
 def _beginnings(source: Source) -> int:

@@ -15,6 +15,8 @@ from modelint.report.json import to_ascii
 from modelint.report.program import Origin, lines_of
 
 _WIDTH = 110
+#: Characters of a folded line.
+_LONGEST = 400
 #: So many folded lines of one kind are shown; --all shows every key.
 _LINES = 12
 
@@ -123,7 +125,7 @@ def _left(compared: Compared, *, every: bool) -> Iterator[str]:
     lines = []
     for line in fold(changes, changes) if not every else fold(changes, {key: key for key in changes}):
         old, new = changes[line.keys[0]]
-        lines.append(f"{shown(line.text)}  {shape(old)} -> {shape(new)}")
+        lines.append(f"{shown(_short(line.text))}  {shape(old)} -> {shape(new)}")
     yield from _listed("of another shape", lines, len(changes), every)
 
 
@@ -138,11 +140,16 @@ def _listed(words: str, lines: list[str], keys: int, every: bool) -> Iterator[st
 
 
 def _lines(keys: Iterable[str]) -> list[str]:
-    return [line.text + (f"  x{len(line.keys):,}" if len(line.keys) > 1 else "") for line in fold(keys)]
+    return [_short(line.text) + (f"  x{len(line.keys):,}" if len(line.keys) > 1 else "") for line in fold(keys)]
+
+
+def _short(text: str) -> str:
+    """Names that no number tells apart make a line as long as there are names."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
 def _some(keys: Iterable[str]) -> str:
-    lines = [line.text for line in fold(keys)]
+    lines = [_short(line.text) for line in fold(keys)]
     return ", ".join(lines[:2]) + (" ..." if len(lines) > 2 else "")
 
 
