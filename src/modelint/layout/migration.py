@@ -68,6 +68,19 @@ class Resized(NamedTuple):
     name: str
 
 
+class Reset(NamedTuple):
+    """What has another shape: the values that the model was built with take its place."""
+
+    name: str
+
+
+class Copied(NamedTuple):
+    """A key that shares its tensor with another one, under whose name alone old files have it."""
+
+    source: str
+    name: str
+
+
 class Normed(NamedTuple):
     """A weight that became length and direction of a weight norm (``divide``), or came from them."""
 
@@ -92,7 +105,9 @@ class Undecided(NamedTuple):
     options: tuple[Option, ...] = ()
 
 
-Change = Renamed | Dropped | Added | Joined | Split | Permuted | Reshaped | Resized | Normed | Undecided
+Change = (
+    Renamed | Dropped | Added | Joined | Split | Permuted | Reshaped | Resized | Reset | Copied | Normed | Undecided
+)
 
 
 class ClassMigration(NamedTuple):
