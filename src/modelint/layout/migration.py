@@ -46,7 +46,7 @@ class Split(NamedTuple):
 
 
 class Permuted(NamedTuple):
-    """Axes in another order, as ``Tensor.permute`` counts them. ``old``, ``new``: the shapes, which tell the forms."""
+    """Axes in another order, as ``Tensor.permute`` counts them. ``old``, ``new``: the shapes, which tell the forms apart."""
 
     name: str
     axes: tuple[int, ...]
@@ -119,3 +119,5 @@ class ClassMigration(NamedTuple):
     path: str
     line: int
     changes: tuple[Change, ...]
+    #: ``_version`` of the class, as files of the old form tell it.
+    version: int = 1

@@ -232,12 +232,17 @@ def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
     else:
         matcher = SequenceMatcher(None, olds, news, autojunk=False)
         blocks = [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"]
+    found: list[tuple[int, int, int, int]] = []
     for i1, i2, j1, j2 in blocks:
-        if i1 == i2 or j1 == j2:  # with the name beside it, one has to have some name
+        if i1 == i2 or j1 == j2:  # with the name beside it: one has to have some name
             if i2 < len(olds) and j2 < len(news):
                 i2, j2 = i2 + 1, j2 + 1
             else:
                 i1, j1 = i1 - 1, j1 - 1
+        if found and (i1 < found[-1][1] or j1 < found[-1][3]):
+            i1, _, j1, _ = found.pop()
+        found.append((i1, i2, j1, j2))
+    for i1, i2, j1, j2 in found:
         yield ".".join(news[:j1]), ".".join(olds[i1:i2]), ".".join(news[j1:j2])
 
 
