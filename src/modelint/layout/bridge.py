@@ -18,7 +18,7 @@ from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import owners, siblings
+from modelint.layout import owners, renaming, siblings
 from modelint.layout.layout import Layout
 from modelint.layout.migration import (
     Added,
@@ -62,6 +62,23 @@ class Bridge(NamedTuple):
     names: Mapping[str, str]
     #: What is done after that, in this order.
     changes: tuple[Change, ...]
+
+    @property
+    def renames(self) -> dict[str, str]:
+        """Old key -> the key that it is today, where another name is all."""
+        other = {name for each in self.changes if not isinstance(each, Added) for name in renaming.names(each)}
+        return {key: name for key, name in self.names.items() if name not in other}
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Old keys that are left out."""
+        gone = {change.name for change in self.changes if isinstance(change, Dropped)}
+        return tuple(key for key in (*self.old.specs, *self.old.extra) if self.names.get(key, key) in gone)
+
+    @property
+    def built(self) -> frozenset[str]:
+        """Keys of the model that keep the values that it was built with."""
+        return frozenset(name for change in self.changes if isinstance(change, Added) for name in change.names)
 
 
 def bridge(old: Layout, new: Layout, known: Mapping[str, str]) -> Bridge:
