@@ -46,7 +46,7 @@ class Split(NamedTuple):
 
 
 class Permuted(NamedTuple):
-    """Axes in another order, as ``Tensor.permute`` counts them. ``old``, ``new``: the shapes, which tell the forms apart."""
+    """Axes in another order, as ``Tensor.permute`` counts them. The shapes tell the forms apart, unless equal."""
 
     name: str
     axes: tuple[int, ...]
@@ -65,6 +65,19 @@ class Reshaped(NamedTuple):
 class Resized(NamedTuple):
     """The rows that both have; what the model has beyond them stays as it was built."""
 
+    name: str
+
+
+class Reset(NamedTuple):
+    """What has another shape: the values that the model was built with take its place."""
+
+    name: str
+
+
+class Copied(NamedTuple):
+    """A key that shares its tensor with another one, under whose name alone old files have it."""
+
+    source: str
     name: str
 
 
@@ -92,7 +105,9 @@ class Undecided(NamedTuple):
     options: tuple[Option, ...] = ()
 
 
-Change = Renamed | Dropped | Added | Joined | Split | Permuted | Reshaped | Resized | Normed | Undecided
+Change = (
+    Renamed | Dropped | Added | Joined | Split | Permuted | Reshaped | Resized | Reset | Copied | Normed | Undecided
+)
 
 
 class ClassMigration(NamedTuple):
@@ -104,3 +119,5 @@ class ClassMigration(NamedTuple):
     path: str
     line: int
     changes: tuple[Change, ...]
+    #: ``_version`` of the class, as files of the old form tell it.
+    version: int = 1
