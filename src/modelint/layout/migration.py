@@ -46,7 +46,7 @@ class Split(NamedTuple):
 
 
 class Permuted(NamedTuple):
-    """Axes in another order, as ``Tensor.permute`` counts them. ``old``, ``new``: the shapes, which tell the forms apart."""
+    """Axes in another order, as ``Tensor.permute`` counts them. The shapes tell the forms apart, unless equal."""
 
     name: str
     axes: tuple[int, ...]
