@@ -18,8 +18,8 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Keep the size, and make another one an argument of the model; or let `modelint migrate NAME` write a load hook: rows that
-were added stay as they were built, the same values in other axes are reshaped, and what nothing decides stops the load
+Keep the size, and make another one an argument of the model; or let `modelint migrate NAME` write a load hook: new rows
+of a table stay as they were built, the same values in other axes are reshaped, and what nothing decides stops the load
 until you have chosen.
 
 ## When to ignore

@@ -19,7 +19,7 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Let files of the release load: `modelint migrate NAME` writes a hook into the class that changed, and proves it. By hand:
+Let files of the release load: `modelint migrate NAME` writes a hook into the class that changed. By hand:
 ```python
         self.register_load_state_dict_pre_hook(self._take_v1)
 

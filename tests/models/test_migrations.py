@@ -10,14 +10,14 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import pytest
 from pairs import PAIRS, Pair
-from truth import Verdict, judge, record
+from truth import judge, record
 
 pytestmark = pytest.mark.slow
 BREAKING = [pair for pair in PAIRS if pair.drift == "breaking"]
