@@ -99,7 +99,7 @@ def _written(done: Migrated, name: str) -> Iterator[str]:
     if done.outcome == "planned":
         yield f"  to be proved: {_files(done)} load through load_state_dict(strict=True), and lose no more than that"
     elif done.outcome == "open":
-        yield f"  proved: files of today load, and those of before stop until one is chosen; then run it again"
+        yield "  proved: files of today load, and those of before stop until one is chosen; then run it again"
     else:
         yield f"  proved: {_files(done)} load through load_state_dict(strict=True), and lose no more than that"
         yield f"  {_numbers(done)}"
