@@ -148,9 +148,9 @@ STYLES = {
     "text over lines": PLAIN.replace("2, 3)", '2, 3)\n        self.text = """\n  # no comment\n"""').encode(),
     "backslashes": PLAIN.replace("nn.Linear(2, 3)", "\\\n nn.Linear(2, 3)").encode(),
     "parameters over lines": PLAIN.replace("(self):", "(\n        self,\n        a=1,\n    ) -> None:").encode(),
-    "without a constructor": PLAIN.replace(
-        "    def forward", "class Base(Net):\n    pass\nclass Net(Base):\n    def forward"
-    ).encode(),
+    "without a constructor": PLAIN.replace("class Net", "class Base")
+    .replace("    def forward", "\nclass Net(Base):\n    def forward")
+    .encode(),
 }
 
 
@@ -227,7 +227,7 @@ def test_which_class_is_meant() -> None:
 def test_two_classes_of_one_name_are_told_apart_by_their_lines() -> None:
     body = "    class Net(nn.Module):\n        pass\n"
     source = f"from torch import nn\nif 1:\n{body}else:\n    @a\n{body}"
-    for line in (5, 6):
+    for line in (6, 7):
         assert b"_load" in put(source, line=line).split(b"else:")[1]
     assert b"_load" in put(source, line=3).split(b"else:")[0]
     with pytest.raises(EditError, match=r"^net.py:9: Net: there are several classes of that name, none"):
@@ -329,11 +329,11 @@ IMPORTS = {
     "import math\n\nimport numpy as np\nimport torch.nn as nn\nfrom torch import Tensor\n": (
         "import math\n\nimport numpy as np\nimport torch\nimport torch.nn as nn\nfrom torch import Tensor\n"
     ),
-    "import math\n\nimport numpy as np\nfrom a.b import c\nfrom torch import nn\n\nfrom .mine import x\n": (
-        "import math\n\nimport numpy as np\nimport torch\nfrom a.b import c\nfrom torch import nn\n\nfrom .mine import x\n"
+    "import math\n\nimport numpy\nfrom a.b import c\nfrom torch import nn\n\nfrom .mine import x\n": (
+        "import math\n\nimport numpy\nimport torch\nfrom a.b import c\nfrom torch import nn\n\nfrom .mine import x\n"
     ),
     "import torch as T\n": "import torch as T\n",
-    "try:\n    import torch\nexcept ImportError:\n    raise\n": "try:\n    import torch\nexcept ImportError:\n    raise\n",
+    "try:\n    import torch\nexcept OSError:\n    raise\n": "try:\n    import torch\nexcept OSError:\n    raise\n",
     "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n": (
         "from typing import TYPE_CHECKING\nimport torch\nif TYPE_CHECKING:\n    import torch\n"
     ),
