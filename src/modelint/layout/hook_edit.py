@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import libcst as cst
 
-from modelint.layout import hook_code
+from modelint.layout import hook_chain, hook_code
 from modelint.layout.hook_code import Block, Method
 from modelint.layout.hook_place import NAME, Override, Place, Suite, Unplaced, find, lines_of
 from modelint.layout.migration import Change, ClassMigration
@@ -66,12 +66,13 @@ def _edited(text: str, migration: ClassMigration) -> str:
 
 
 def _left(changes: tuple[Change, ...], marks: Sequence[str]) -> tuple[Change, ...]:
-    """What no migration that is there has done: all of it is there, or the first ones are."""
-    if not changes or hook_code.digest(changes) in marks:
+    """What the migrations that are there do not do yet: the last one is all of it, or they are its beginning."""
+    if not changes or (marks and hook_code.digest(changes) == marks[-1]):
         return ()
     for mark in marks:
-        known = [count for count in range(1, len(changes)) if hook_code.digest(changes[:count]) == mark]
-        changes = changes[known[0] :] if known else changes
+        known = [count for count in range(1, len(changes) + 1) if hook_code.digest(changes[:count]) == mark]
+        if known:
+            changes = changes[known[0] :]
     return changes
 
 
@@ -128,31 +129,53 @@ class _Editor:
         }
         method = Method(f"{self._place.name}.{NAME}", bound, self._width(suite.indent))
         block = hook_code.block(changes, method, version)
-        if self._marks:
-            at = self._after_last_mark(suite)
-            names = {}
+        earlier = [self._block(mark, suite) for mark in self._marks]
+        names = dict(zip(_PARAMETERS, known, strict=False))
+        if earlier:
+            text = "".join(line for start, end in earlier for line in self._lines[start:end])
+            clash = re.search(rf"\b({'|'.join(hook_code.LOCALS)})_\b", text) is not None
         else:
-            at = suite.top
-            names = {name: f"{name}_" for name in hook_code.LOCALS & override.names}
-        names |= dict(zip(_PARAMETERS, known, strict=False))
+            clash = bool(hook_code.LOCALS & override.names)
+        names |= {name: f"{name}_" for name in hook_code.LOCALS if clash}
+        for start, end in earlier:
+            self._tell(start, end, changes, suite.indent, names)
+        lines = self._indented(self._styled(block.lines, names), suite.indent)
         if suite.inline:
-            self._broken(suite)
-        self._inserted[at] = self._indented(self._styled(block.lines, names), suite.indent)
+            self._broken(suite, lines)
+        else:
+            self._inserted[earlier[-1][1] if earlier else suite.top] = lines
         return block
 
-    def _after_last_mark(self, suite: Suite) -> int:
-        end = hook_code.end(self._marks[-1])
-        found = [number for number in range(suite.top, suite.end) if self._lines[number].strip() == end]
-        if not found:
+    def _block(self, mark: str, suite: Suite) -> tuple[int, int]:
+        """The lines of an earlier migration, from one mark to the other."""
+        begin, end = hook_code.begin(mark), hook_code.end(mark)
+        lines = [line.strip() for line in self._lines[: suite.end]]
+        starts = [number for number in range(suite.top, suite.end) if lines[number].startswith(begin)]
+        ends = [number + 1 for number in range(suite.top, suite.end) if lines[number] == end]
+        if not starts or not ends or starts[-1] >= ends[-1]:
             raise Unplaced(f"the line `{end}` of the migration before this one is gone")
-        return found[0] + 1
+        return starts[-1], ends[-1]
 
-    def _broken(self, suite: Suite) -> None:
-        """Gives a body on the line of its colon lines of its own."""
+    def _tell(self, start: int, end: int, changes: Sequence[Change], indent: str, names: dict[str, str]) -> None:
+        """Makes an earlier migration right for what comes after it."""
+        try:
+            said = hook_chain.read(self._lines[start:end])
+        except SyntaxError:
+            raise Unplaced("the migration before this one cannot be read") from None
+        name = hook_chain.conflict(said, changes)
+        if name is not None:
+            raise Unplaced(f"the migration before this one works on {name}, too, and would do it wrong from now on")
+        lines = hook_chain.renamed_since(said, changes, self._width(indent))
+        own = [number for number in range(start, end) if "self.named_buffers(" in self._lines[number]]
+        if lines and own:
+            self._inserted[own[0] + 1] = self._indented(self._styled(lines, names), indent)
+
+    def _broken(self, suite: Suite, before: Iterable[str] = ()) -> None:
+        """Gives a body on the line of its colon lines of its own, behind others."""
         assert suite.inline is not None
         number, colon, start = suite.inline
         line = self._lines[number]
-        self._lines[number] = line[:colon] + self._newline + suite.indent + line[start:]
+        self._lines[number] = self._newline.join((line[:colon], *before, suite.indent + line[start:]))
 
     def _is_followed(self, at: int) -> bool:
         """Whether the class goes on without an empty line."""

@@ -45,20 +45,20 @@ class Form(NamedTuple):
 
 def form_of(changes: Sequence[Change]) -> Form:
     every = list(_flat(changes))
-    made = [(at, name) for at, each in every for name in _made(each)]
-    used = [(at, name) for at, each in every for name in _used(each)]
-    again = {(at, name) for at, name in used if any(later >= at and _touch(name, other) for later, other in made)}
+    new = [(at, name) for at, each in every for name in made(each)]
+    old = [(at, name) for at, each in every for name in used(each)]
+    again = {(at, name) for at, name in old if any(later >= at and touch(name, other) for later, other in new)}
     cannot = {(at, each.name) for at, each in every if isinstance(each, Permuted) and each.old == each.new}
     blind = {at for at, _ in again | cannot} | {at for at, each in every if isinstance(each, Added)}
     shaped = [
         each.name
         for at, each in every
         if isinstance(each, Permuted | Reshaped | Reset | Resized) and (at, each.name) not in cannot
-        if not any(earlier < at and _touch(each.name, other) for earlier, other in made)
+        if not any(earlier < at and touch(each.name, other) for earlier, other in new)
     ]
-    olds = [name for at, name in used if (at, name) not in again and not _is_between(at, name, made)]
-    news = [name for _, name in made if not any(_touch(name, other) for _, other in used)]
-    doubtful = [name for at, name in sorted(again | cannot) if not _is_between(at, name, made)]
+    olds = [name for at, name in old if (at, name) not in again and not _is_between(at, name, new)]
+    news = [name for _, name in new if not any(touch(name, other) for _, other in old)]
+    doubtful = [name for at, name in sorted(again | cannot) if not _is_between(at, name, new)]
     unique = [tuple(dict.fromkeys(names)) for names in (olds, shaped, news, doubtful)]
     return Form(frozenset(blind), *unique)
 
@@ -71,7 +71,7 @@ def _flat(changes: Sequence[Change]) -> Iterator[tuple[int, Change]]:
             yield from ((at, inner) for option in each.options for inner in option.changes)
 
 
-def _used(change: Change) -> tuple[str, ...]:
+def used(change: Change) -> tuple[str, ...]:
     """The names that it takes from an old file."""
     match change:
         case Renamed(name, _) | Dropped(name) | Normed(_, _, name, True):
@@ -85,7 +85,7 @@ def _used(change: Change) -> tuple[str, ...]:
     return ()
 
 
-def _made(change: Change) -> tuple[str, ...]:
+def made(change: Change) -> tuple[str, ...]:
     """The names that it gives to a new one."""
     match change:
         case Renamed(_, name) | Copied(_, name) | Normed(_, _, name, False):
@@ -101,10 +101,10 @@ def _made(change: Change) -> tuple[str, ...]:
     return ()
 
 
-def _touch(one: str, other: str) -> bool:
+def touch(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
-def _is_between(at: int, name: str, made: Sequence[tuple[int, str]]) -> bool:
+def _is_between(at: int, name: str, new: Sequence[tuple[int, str]]) -> bool:
     """A name that an earlier change has made: no file has it."""
-    return any(earlier < at and f"{name}.".startswith(f"{other}.") for earlier, other in made)
+    return any(earlier < at and f"{name}.".startswith(f"{other}.") for earlier, other in new)

@@ -140,7 +140,8 @@ def _permuted(names: list[str], axes: Sequence[int], blind: bool, width: int) ->
     turned = "t()" if tuple(axes) == (1, 0) else f"permute({', '.join(map(str, axes))})"
     then = [
         f"if old.dim() == {len(axes)}:",
-        f"    state_dict[prefix + name] = old.{turned}.contiguous()",
+        f"    old = old.{turned}",
+        "    state_dict[prefix + name] = old.contiguous()",
     ]
     if not blind:
         return _of_other_shape(names, width, then)

@@ -88,10 +88,12 @@ class _Finder:
 
     def find(self, qualname: str, line: int) -> Place:
         found = [node for name, node in _classes(self._module, "") if name == qualname]
+        known = bool(found)
         if len(found) > 1:
             found = [node for node in found if self._first(node) < line <= self._at[node].start.line]
         if len(found) != 1:
-            raise Unplaced(f"there {'is no' if not found else 'are several'} class {qualname} at line {line}")
+            several = "there are several classes of that name, none of them there"
+            raise Unplaced(several if known else "there is no class of that name")
         return self._place(found[0], qualname)
 
     def _place(self, node: cst.ClassDef, qualname: str) -> Place:
