@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import pickle
-import sys
-import types
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from modelint.layout.hook_edit import edit
 from modelint.layout.migration import (
     Added,
     Change,
-    ClassMigration,
     Copied,
     Dropped,
     Joined,
@@ -33,37 +28,7 @@ from modelint.layout.migration import (
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-_count = itertools.count()
-_HEAD = "import torch\nfrom torch import nn\n\n\n"
-
-
-def edited(source: str, changes: tuple[Change, ...], qualname: str = "Net", version: int = 1) -> str:
-    migration = ClassMigration(qualname, "net.py", 1, changes, version)
-    result = edit(source.encode(), migration)
-    assert edit(result, migration) == result
-    return result.decode()
-
-
-@pytest.fixture
-def built() -> Iterator[Callable[[str], types.ModuleType]]:
-    """Modules from source; they can be pickled."""
-    names = []
-
-    def build(source: str) -> types.ModuleType:
-        module = types.ModuleType(f"hooked_{next(_count)}")
-        sys.modules[module.__name__] = module
-        names.append(module.__name__)
-        exec(compile(source, module.__name__, "exec"), vars(module))
-        return module
-
-    yield build
-    for name in names:
-        del sys.modules[name]
-
-
-def net(*assigned: str, name: str = "Net") -> str:
-    lines = [f"class {name}(nn.Module):", "    def __init__(self):", "        super().__init__()"]
-    return "\n".join([*lines, *(f"        self.{each}" for each in assigned), ""])
+from hooked import HEAD, edited, filled, net, placed, run, same, values  # noqa: E402
 
 
 class Case:
@@ -304,45 +269,21 @@ NOT_COPIED = {"divided", "divided-whole", "parametrized"}
 class Pair:
     """The old class, and the new one with its migration."""
 
-    def __init__(self, case: Case, build: Callable[[str], types.ModuleType]) -> None:
-        self.old = build(_HEAD + net(*case.old)).Net
-        self.source = edited(_HEAD + net(*case.new), case.changes)
-        self.module = build(self.source)
-        self.new = self.module.Net
+    def __init__(self, case: Case) -> None:
+        self.old = run(HEAD + net(*case.old))
+        self.new = run(edited(HEAD + net(*case.new), case.changes))
         self.case = case
 
-    def file(self) -> OrderedDict[str, Any]:
-        """Of an old model, with values that no initialisation makes."""
-        state = self.old().state_dict()
-        for number, value in enumerate(state.values()):
-            value.copy_(torch.arange(value.numel(), dtype=value.dtype).reshape(value.shape) + 10 * number + 1)
-        return state
+    def file(self) -> Any:
+        return filled(self.old().state_dict())
 
     def check(self, model: Any, built: Mapping[str, Any], file: Mapping[str, Any], at: str = "") -> None:
-        state = model.state_dict()
-        truth = self.case.truth(file, built)
-        assert state.keys() == {at + key for key in truth}
-        for key, value in truth.items():
-            torch.testing.assert_close(state[at + key], value, msg=lambda text, key=key: f"{key}: {text}")
-
-
-def values(model: Any) -> dict[str, Any]:
-    return {key: value.clone() for key, value in model.state_dict().items()}
-
-
-def placed(state: Mapping[str, Any], at: str) -> OrderedDict[str, Any]:
-    """As a file of a model that has this one below ``at``."""
-    found = OrderedDict((at + key, value) for key, value in state.items())
-    found._metadata = OrderedDict(  # type: ignore[attr-defined]
-        (f"{at}{key}".strip("."), value)
-        for key, value in state._metadata.items()  # type: ignore[attr-defined]
-    )
-    return found
+        same(model, {at + key: value for key, value in self.case.truth(file, built).items()})
 
 
 @pytest.fixture(params=CASES)
-def pair(request: pytest.FixtureRequest, built: Callable[[str], types.ModuleType]) -> Pair:
-    return Pair(CASES[request.param], built)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return Pair(CASES[request.param])
 
 
 def test_a_file_of_the_old_form_loads(pair: Pair) -> None:

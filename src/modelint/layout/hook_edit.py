@@ -66,14 +66,16 @@ def _edited(text: str, migration: ClassMigration) -> str:
 
 
 def _left(changes: tuple[Change, ...], marks: Sequence[str]) -> tuple[Change, ...]:
-    """What the migrations that are there do not do yet: the last one is all of it, or they are its beginning."""
+    """What is not there yet: nothing of the last migration, and of a list that begins with all of them the rest."""
     if not changes or (marks and hook_code.digest(changes) == marks[-1]):
         return ()
+    rest = changes
     for mark in marks:
-        known = [count for count in range(1, len(changes) + 1) if hook_code.digest(changes[:count]) == mark]
-        if known:
-            changes = changes[known[0] :]
-    return changes
+        known = [count for count in range(1, len(rest) + 1) if hook_code.digest(rest[:count]) == mark]
+        if not known:
+            return changes
+        rest = rest[known[0] :]
+    return rest
 
 
 class _Editor:
