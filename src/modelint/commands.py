@@ -169,7 +169,7 @@ def said(locked: Locked, options: Options) -> list[str]:
     if locked.outcome == "failed":
         return [f"{name}: could not be built; nothing is written", *lines]
     if locked.outcome == "refused":
-        ways = "  let them load in a load hook (`modelint explain MDL721`); or give, where no file of it is in use,"
+        ways = f"  `modelint migrate {name}` lets them load; or give, where no file of it is in use,"
         retire = " ".join(f"--retire {each}" for each in locked.broken)
         return [
             f"{name}: not accepted: files of {_releases(locked.broken)} would no longer load; nothing is written",

@@ -169,7 +169,7 @@ def edits(planned: list[ClassMigration]) -> list[Edit]:
             with open(path, "rb") as file:
                 before = after = file.read()
             for each in sorted(of_file, key=lambda one: one.line, reverse=True):
-                after = hook_edit.edit(after, each)
+                after = hook_edit.edit(after, each._replace(path=shown(path)))
         except OSError as error:
             raise Uneditable(f"{shown(path)}: cannot be read: {error.strerror}") from None
         except hook_edit.EditError as error:
