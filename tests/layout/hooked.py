@@ -38,7 +38,7 @@ def run(source: str, name: str = "Net") -> Any:
     """The class, in a module of its own: it can be pickled."""
     module = types.ModuleType(f"hooked_{next(_count)}")
     sys.modules[module.__name__] = module
-    exec(compile(source, module.__name__, "exec"), vars(module))
+    exec(compile(source, "net.py", "exec"), vars(module))
     return getattr(module, name)
 
 

@@ -364,6 +364,20 @@ def test_an_undecided_size() -> None:
 # --- surroundings
 
 
+def test_extra_state_that_is_new() -> None:
+    extra = (
+        "    def get_extra_state(self):\n        return {'a': 1}\n\n"
+        "    def set_extra_state(self, state):\n        self.told = state\n"
+    )
+    source = HEAD + net(SCALE, name="Inner") + "\n" + extra + "\n\n" + net(HIDDEN, "inner = Inner()") + "\n" + extra
+    model = run(edited(source, (Added(("_extra_state", "inner._extra_state", "inner.scale")),)))()
+    old = file(HIDDEN)
+    model.load_state_dict(old, strict=True)
+    assert model.told == model.inner.told == {"a": 1}
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "inner._extra_state"'):
+        model.load_state_dict(without(model.state_dict(), "inner._extra_state"), strict=True)
+
+
 def test_compiled_modules_and_classes_with_a_version_of_their_own() -> None:
     source = HEAD + net(HIDDEN) + "\n    def forward(self, x):\n        return self.hidden(x)\n"
     made = run(edited(source, (Renamed("fc1", "hidden"),)))

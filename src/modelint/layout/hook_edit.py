@@ -23,6 +23,8 @@ _DEF = f"def {NAME}(self, state_dict, prefix, *args, **kwargs):"
 _DOC = '"""Load files of older versions of this class, too."""'
 _SUPER = f"super().{NAME}(state_dict, prefix, *args, **kwargs)"
 _PARAMETERS = ("self", "state_dict", "prefix", "local_metadata")
+#: Stands for the ``*args`` of an override.
+_REST = "__rest__"
 #: Formatters leave shorter lines alone.
 _WIDTH = 79
 _STRING = re.compile(r'("(?:[^"\\]|\\.)*")')
@@ -125,9 +127,7 @@ class _Editor:
         if len(known) < len(_PARAMETERS) and override.rest is None:
             raise Unplaced(f"its {NAME} takes neither local_metadata nor *args")
         bound = {
-            name: f"{override.rest}[{number - len(known)}]"
-            for number, name in enumerate(_PARAMETERS)
-            if number >= len(known)
+            name: f"{_REST}[{number - len(known)}]" for number, name in enumerate(_PARAMETERS) if number >= len(known)
         }
         method = Method(f"{self._place.name}.{NAME}", bound, self._width(suite.indent))
         block = hook_code.block(changes, method, version)
@@ -139,6 +139,7 @@ class _Editor:
         else:
             clash = bool(hook_code.LOCALS & override.names)
         names |= {name: f"{name}_" for name in hook_code.LOCALS if clash}
+        names[_REST] = override.rest or ""
         for start, end in earlier:
             self._tell(start, end, changes, suite.indent, names)
         lines = self._indented(self._styled(block.lines, names), suite.indent)

@@ -24,6 +24,8 @@ from modelint.layout.migration import (
 
 #: Whether a key is a name or stands below it: the names end in a dot, too.
 STARTS = '(key + ".").startswith'
+#: The last part of a key under which a module keeps what is no tensor.
+EXTRA = "_extra_state"
 _BOTH = "old, new = state_dict.get(prefix + name), own.get(name)"
 #: That of ``direction``, over the axes that a length of ``shape`` has not.
 _NORM = (
@@ -88,15 +90,27 @@ def _dropped(names: list[str], width: int) -> list[str]:
 
 
 def _added(names: list[str], width: int) -> list[str]:
-    return [
-        *comment("Old files lack these: they stay as the model was built.", width),
-        *tuple_of("news", names, "", width),
-        "for name, tensor in own.items():",
-        "    if assign and tensor.is_meta:  # nothing was built",
-        "        continue",
-        '    if (name + ".").startswith(news):',
-        "        state_dict.setdefault(prefix + name, tensor.detach())",
-    ]
+    extra = [name for name in names if name.rpartition(".")[2] == EXTRA]
+    names = [name for name in names if name not in extra]
+    lines = comment("Old files lack these: they stay as the model was built.", width)
+    if names:
+        lines += [
+            *tuple_of("news", names, "", width),
+            "for name, tensor in own.items():",
+            "    if assign and tensor.is_meta:  # nothing was built",
+            "        continue",
+            '    if (name + ".").startswith(news):',
+            "        state_dict.setdefault(prefix + name, tensor.detach())",
+        ]
+    if extra:
+        lines += [
+            "modules = dict(self.named_modules(remove_duplicate=False))",
+            *fitted("for name in ", extra, ":", width),
+            '    module = modules.get(name.rpartition(".")[0])',
+            "    if module is not None and prefix + name not in state_dict:",
+            "        state_dict[prefix + name] = module.get_extra_state()",
+        ]
+    return lines
 
 
 def _joined(changes: Sequence[Joined], width: int) -> list[str]:
