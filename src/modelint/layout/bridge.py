@@ -13,7 +13,7 @@ from modelint import catalogue
 from modelint.keys import steps
 from modelint.keys.cause import Explanation, explain
 from modelint.keys.diff import diff
-from modelint.keys.fold import folded
+from modelint.keys.likeness import template
 from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
@@ -206,7 +206,8 @@ class _Reading:
             return
         for key in olds:
             self._put(self._source(key), key)
-        self._say(Undecided(tuple(olds), rivals.why, (*map(_option, choices), *self._perhaps(rivals))), *news)
+        self._made.update(news)
+        self._leave_open(rivals.why, olds, [*map(_option, choices), *self._perhaps(rivals)])
 
     def _perhaps_renamed(self) -> None:
         """What might have another name, were there not so much else that differs."""
@@ -217,7 +218,20 @@ class _Reading:
             for key in way:
                 self._put(self._source(key), key)
             why = f"{siblings.words(way)}: names and shapes fit, and there is more that differs"
-            self._say(Undecided(tuple(way), why, (_option(way),)), *way.values())
+            self._made.update(way.values())
+            self._leave_open(why, way, [_option(way)])
+
+    def _leave_open(self, why: str, names: Iterable[str], options: Sequence[Option]) -> None:
+        """Each layer by itself: what is alike in all of them is to be one choice of one class."""
+        layers: dict[tuple[str, ...], list[str]] = {}
+        for name in names:
+            layers.setdefault(_layer(name), []).append(name)
+        for layer, keys in layers.items():
+            ways = []
+            for label, changes in options:
+                here = tuple(change for change in changes if _layer(renaming.names(change)[0]) == layer)
+                ways.append(Option(label, here))
+            self._say(Undecided(tuple(keys), why, tuple(way for way in ways if way.changes)))
 
     def _is_left(self, key: str) -> bool:
         cell = self._end.cells[key]
@@ -265,18 +279,11 @@ class _Reading:
                 self._say(Resized(key))
             else:
                 open_ones[key] = old, new
-        rows = {key: sizes for key, sizes in open_ones.items() if _is_rows(*sizes)}
-        if rows.keys() == open_ones.keys():
-            self._undecided_sizes(rows, [Option("keep the rows that both have", tuple(map(Resized, rows)))])
-        else:
-            self._undecided_sizes(open_ones, [])
-
-    def _undecided_sizes(self, sized: Mapping[str, tuple[Shape, Shape]], ways: Sequence[Option]) -> None:
-        if sized:
-            key, (old, new) = next(iter(sized.items()))
-            words = f"{', '.join(folded(sized))}: other sizes ({key} is {list(new)}, was {list(old)})"
-            anew = Option("start anew", tuple(map(Reset, sized)))
-            self._say(Undecided(tuple(sized), words, (*ways, anew)))
+        for key, sizes in open_ones.items():
+            ways = [Option("keep the rows that both have", (Resized(key),))] if _is_rows(*sizes) else []
+            self._say(
+                Undecided((key,), "the model has another size for it", (*ways, Option("start anew", (Reset(key),))))
+            )
 
     def _ends(self) -> None:
         """What is left on either side."""
@@ -299,6 +306,11 @@ def _is_rows(old: Shape, new: Shape) -> bool:
 
 def _option(way: Way) -> Option:
     return Option(siblings.words(way), tuple(Renamed(*pair) for pair in way.items()))
+
+
+def _layer(name: str) -> tuple[str, ...]:
+    """The numbers on the way to its module."""
+    return template(name.rpartition(".")[0])[1]
 
 
 def _lengths(at: Situation, module: str, parts: Iterable[str]) -> tuple[int, ...]:
