@@ -18,7 +18,7 @@ from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import owners, renaming, siblings
+from modelint.layout import owners, pairing, renaming, siblings
 from modelint.layout.layout import Layout
 from modelint.layout.migration import (
     Added,
@@ -83,7 +83,8 @@ class Bridge(NamedTuple):
 
 def bridge(old: Layout, new: Layout, known: Mapping[str, str]) -> Bridge:
     """``known``: renames on record, old key -> name today. Raises Unbridged."""
-    own = {key: name for key, name in known.items() if key in old.keys.specs or key in old.keys.extra}
+    olds = old.keys.specs.keys() | old.keys.extra.keys()
+    own = {**pairing.moved_keys(old, new), **{key: name for key, name in known.items() if key in olds}}
     table = KeyTable(
         {own.get(key, key): spec for key, spec in old.keys.specs.items()},
         extra={own.get(key, key): kind for key, kind in old.keys.extra.items()},
@@ -214,12 +215,15 @@ class _Reading:
         old = KeyTable({key: cell.spec for key, cell in self._end.cells.items() if self._is_left(key)})
         new = KeyTable({key: spec for key, spec in self._end.new.items() if key not in self._made})
         way = detect(old, new, diff(old, new)).renames
-        if way:
+        if way.keys() == old.specs.keys() and {*way.values()} == new.specs.keys():
+            for key, name in way.items():
+                self._put(self._source(key), name, name)
+        elif way:
             for key in way:
                 self._put(self._source(key), key)
-            why = f"{siblings.words(way)}: names and shapes fit, and there is more that differs"
             self._made.update(way.values())
-            self._leave_open(why, way, [_option(way)])
+            option = Option("under the new names", tuple(Renamed(*pair) for pair in way.items()))
+            self._leave_open("other names fit, and there is more that differs", way, [option])
 
     def _leave_open(self, why: str, names: Iterable[str], options: Sequence[Option]) -> None:
         """Each layer by itself: what is alike in all of them is to be one choice of one class."""

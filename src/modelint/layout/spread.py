@@ -15,7 +15,7 @@ from modelint.keys.table import KeyTable, TensorSpec
 from modelint.layout import owners, rehearse, renaming
 from modelint.layout.bridge import Bridge
 from modelint.layout.layout import Layout
-from modelint.layout.migration import Added, Change, Dropped, Renamed
+from modelint.layout.migration import Added, Change, Dropped, Option, Renamed, Undecided
 
 #: Class -> what its hook does.
 Hooks = Mapping[str, tuple[Change, ...]]
@@ -175,7 +175,8 @@ class _Placing:
 
     def _others(self, bridge: Bridge) -> Iterator[_Site]:
         came = {name: key for key, name in owners.moved_modules(bridge.names).items()}
-        olds = {bridge.names.get(key, key) for key in _all(bridge.old)}
+        old_specs = {bridge.names.get(key, key): spec for key, spec in _all(bridge.old).items()}
+        olds = {*old_specs}
         old_modules = {path for key in _all(bridge.old) for path in _above(key)}
         gone: dict[tuple[str, str], list[str]] = {}
         new: dict[tuple[str, str], list[str]] = {}
@@ -192,13 +193,26 @@ class _Placing:
                 names = renaming.names(change)
                 path = self._parent(names)
                 yield _Site(path, renaming.under(change, partial(_below, path)))
+        dropped: dict[str, list[Change]] = {}
+        added: dict[str, list[Change]] = {}
         for (path, name), keys in gone.items():
             alone = all(key in keys for key in olds if f"{key}.".startswith(f"{_join(path, name)}."))
-            for each in (name,) if alone else (_below(path, key) for key in keys):
-                yield _Site(path, Dropped(each))
+            left = [_join(path, name)] if alone else keys
+            dropped.setdefault(path, []).extend(Dropped(_below(path, key)) for key in left)
         for (path, name), keys in new.items():
             alone = all(key in keys for key in self._own if f"{key}.".startswith(f"{_join(path, name)}."))
-            yield _Site(path, Added((name,) if alone else tuple(_below(path, key) for key in keys)))
+            added.setdefault(path, []).append(Added((name,) if alone else tuple(_below(path, key) for key in keys)))
+        trained = {path for (path, _), keys in gone.items() if any(_is_trained(old_specs[key]) for key in keys)}
+        made = {path for (path, _), keys in new.items() if any(_is_trained(self._own[key]) for key in keys)}
+        for path in dict.fromkeys((*dropped, *added)):
+            changes = [*dropped.get(path, ()), *added.get(path, ())]
+            if path in trained & made:  # the ones may be what became of the others
+                names = tuple(each.name for each in dropped[path] if isinstance(each, Dropped))
+                way = Option("leave them out; what is new stays as the model was built", tuple(changes))
+                changes = [
+                    Undecided(names, "weights went and others came, and nothing tells what became of them", (way,))
+                ]
+            yield from (_Site(path, change) for change in changes)
 
     def _highest(self, key: str, is_there: Callable[[str], bool]) -> tuple[str, str]:
         """The module in which the first name on the way to ``key`` stands that one side lacks, and that name."""
@@ -222,6 +236,10 @@ class _Placing:
         while common and ".".join(common) not in self._new.modules:
             common.pop()
         return ".".join(common)
+
+
+def _is_trained(spec: TensorSpec) -> bool:
+    return spec.kind == "parameter"
 
 
 def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
