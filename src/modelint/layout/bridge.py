@@ -13,12 +13,12 @@ from modelint import catalogue
 from modelint.keys import steps
 from modelint.keys.cause import Explanation, explain
 from modelint.keys.diff import diff
-from modelint.keys.fold import folded
+from modelint.keys.likeness import template
 from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import owners, renaming, siblings
+from modelint.layout import owners, pairing, renaming, siblings
 from modelint.layout.layout import Layout
 from modelint.layout.migration import (
     Added,
@@ -83,7 +83,8 @@ class Bridge(NamedTuple):
 
 def bridge(old: Layout, new: Layout, known: Mapping[str, str]) -> Bridge:
     """``known``: renames on record, old key -> name today. Raises Unbridged."""
-    own = {key: name for key, name in known.items() if key in old.keys.specs or key in old.keys.extra}
+    olds = old.keys.specs.keys() | old.keys.extra.keys()
+    own = {**pairing.moved_keys(old, new), **{key: name for key, name in known.items() if key in olds}}
     table = KeyTable(
         {own.get(key, key): spec for key, spec in old.keys.specs.items()},
         extra={own.get(key, key): kind for key, kind in old.keys.extra.items()},
@@ -208,8 +209,8 @@ class _Reading:
             return
         for key in olds:
             self._put(self._source(key), key)
-        options = (*map(_option, choices), *self._perhaps(rivals), _left_out(olds, news))
-        self._say(Undecided(tuple(olds), rivals.why, options), *news)
+        self._made.update(news)
+        self._leave_open(rivals.why, olds, [*map(_option, choices), *self._perhaps(rivals)])
 
     def _perhaps_renamed(self) -> None:
         """What might have another name, were there not so much else that differs."""
@@ -217,13 +218,29 @@ class _Reading:
         new = KeyTable({key: spec for key, spec in self._end.new.items() if key not in self._made})
         found = detect(old, new, diff(old, new))
         way = found.renames
-        if way:
+        if way.keys() == old.specs.keys() and {*way.values()} == new.specs.keys():
+            for key, name in way.items():
+                self._put(self._source(key), name, name)
+        elif way:
             for key in way:
                 self._put(self._source(key), key)
-            why = f"{siblings.words(way)}: names and shapes fit, and there is more that differs"
-            self._say(Undecided(tuple(way), why, (_option(way), _left_out(way, way.values()))), *way.values())
+            self._made.update(way.values())
+            option = Option("under the new names", tuple(Renamed(*pair) for pair in way.items()))
+            self._leave_open("other names fit, and there is more that differs", way, [option])
         for rivals in found.ambiguous:
             self._undecided_names(rivals)
+
+    def _leave_open(self, why: str, names: Iterable[str], options: Sequence[Option]) -> None:
+        """Each layer by itself: what is alike in all of them is to be one choice of one class."""
+        layers: dict[tuple[str, ...], list[str]] = {}
+        for name in names:
+            layers.setdefault(_layer(name), []).append(name)
+        for layer, keys in layers.items():
+            ways = []
+            for label, changes in options:
+                here = tuple(change for change in changes if _layer(renaming.names(change)[0]) == layer)
+                ways.append(Option(label, here))
+            self._say(Undecided(tuple(keys), why, tuple(way for way in ways if way.changes)))
 
     def _is_left(self, key: str) -> bool:
         cell = self._end.cells[key]
@@ -234,9 +251,9 @@ class _Reading:
 
     def _perhaps(self, rivals: Ambiguous) -> Iterable[Option]:
         """What the cause of it holds for likely."""
-        found = [each.cause for each in self._explanation.causes if rivals in each.cause.ambiguous]
+        causes = [each.cause for each in self._explanation.causes if rivals in each.cause.ambiguous]
         changes: list[Change] = []
-        for step in (step for cause in found[:1] for step in cause.perhaps):
+        for step in (step for cause in causes[:1] for step in cause.perhaps):
             if isinstance(step, steps.Join):
                 for module, parts, whole in step.groups:
                     changes.append(Joined(tuple(module + part for part in parts), module + whole))
@@ -271,18 +288,11 @@ class _Reading:
                 self._say(Resized(key))
             else:
                 open_ones[key] = old, new
-        rows = {key: sizes for key, sizes in open_ones.items() if _is_rows(*sizes)}
-        if rows.keys() == open_ones.keys():
-            self._undecided_sizes(rows, [Option("keep the rows that both have", tuple(map(Resized, rows)))])
-        else:
-            self._undecided_sizes(open_ones, [])
-
-    def _undecided_sizes(self, sized: Mapping[str, tuple[Shape, Shape]], ways: Sequence[Option]) -> None:
-        if sized:
-            key, (old, new) = next(iter(sized.items()))
-            words = f"{', '.join(folded(sized))}: other sizes ({key} is {list(new)}, was {list(old)})"
-            anew = Option("start anew", tuple(map(Reset, sized)))
-            self._say(Undecided(tuple(sized), words, (*ways, anew)))
+        for key, sizes in open_ones.items():
+            ways = [Option("keep the rows that both have", (Resized(key),))] if _is_rows(*sizes) else []
+            self._say(
+                Undecided((key,), "the model has another size for it", (*ways, Option("start anew", (Reset(key),))))
+            )
 
     def _ends(self) -> None:
         """What is left on either side."""
@@ -307,10 +317,9 @@ def _option(way: Way) -> Option:
     return Option(siblings.words(way), tuple(Renamed(*pair) for pair in way.items()))
 
 
-def _left_out(olds: Iterable[str], news: Iterable[str]) -> Option:
-    """The way that loses what was there."""
-    changes: list[Change] = [*map(Dropped, olds), *(Added((name,)) for name in news)]
-    return Option("neither: the old ones are left out, the new ones stay as the model is built", tuple(changes))
+def _layer(name: str) -> tuple[str, ...]:
+    """The numbers on the way to its module."""
+    return template(name.rpartition(".")[0])[1]
 
 
 def _lengths(at: Situation, module: str, parts: Iterable[str]) -> tuple[int, ...]:

@@ -176,14 +176,14 @@ class _Run:
             if found is not None and found.outcome == "different" and plan.is_exact and not self._options.reason:
                 return self._refused(_different(found)), None
             files.keep()
-            locked = self._accept(plan, built)
+            locked = self._accept(plan, built, found)
         releases = tuple(self._known.speaks)
         return migrated._replace(outcome="migrated", releases=releases, numbers=found, locked=locked), built
 
-    def _accept(self, plan: Plan, built: Result) -> Locked:
+    def _accept(self, plan: Plan, built: Result, found: Numbers | None) -> Locked:
         first = plan.bridges.get(MANIFEST)
         decided = None if first is None else (first.renames, first.dropped)
-        options = lock.Options(reason=self._options.reason, decided=decided)
+        options = lock.Options(reason=self._options.reason, decided=decided, numbers=found)
         known = self._known._replace(olds={name: old for name, old in self._known.olds.items() if name != _TODAY})
         locked, _ = lock.accept(self._declaration, built, known, options)
         if locked.outcome == "refused":

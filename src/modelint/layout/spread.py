@@ -175,7 +175,8 @@ class _Placing:
 
     def _others(self, bridge: Bridge) -> Iterator[_Site]:
         came = {name: key for key, name in owners.moved_modules(bridge.names).items()}
-        olds = {bridge.names.get(key, key) for key in _all(bridge.old)}
+        old_specs = {bridge.names.get(key, key): spec for key, spec in _all(bridge.old).items()}
+        olds = {*old_specs}
         old_modules = {path for key in _all(bridge.old) for path in _above(key)}
         gone: dict[tuple[str, str], list[str]] = {}
         new: dict[tuple[str, str], list[str]] = {}
@@ -189,38 +190,29 @@ class _Placing:
                     highest = self._highest(name, lambda path: _back(path, came) in old_modules)
                     new.setdefault(highest, []).append(name)
             else:
-                for one in self._parted(change) if isinstance(change, Undecided) else (change,):
-                    path = self._parent(renaming.names(one))
-                    yield _Site(path, renaming.under(one, partial(_below, path)))
+                names = renaming.names(change)
+                path = self._parent(names)
+                yield _Site(path, renaming.under(change, partial(_below, path)))
+        dropped: dict[str, list[Change]] = {}
+        added: dict[str, list[Change]] = {}
         for (path, name), keys in gone.items():
             alone = all(key in keys for key in olds if f"{key}.".startswith(f"{_join(path, name)}."))
-            for each in (name,) if alone else (_below(path, key) for key in keys):
-                yield _Site(path, Dropped(each))
+            left = [_join(path, name)] if alone else keys
+            dropped.setdefault(path, []).extend(Dropped(_below(path, key)) for key in left)
         for (path, name), keys in new.items():
             alone = all(key in keys for key in self._own if f"{key}.".startswith(f"{_join(path, name)}."))
-            yield _Site(path, Added((name,) if alone else tuple(_below(path, key) for key in keys)))
-
-    def _parted(self, change: Undecided) -> list[Undecided]:
-        """One for each module that its changes are of: that of a layer decides for this layer."""
-        steps = [each for option in change.options for each in option.changes]
-        paths = {self._parent(renaming.names(each)) for each in steps}
-        roots = [path for path in paths if not any(path != other and _is_in(path, other) for other in paths)]
-
-        def part(root: str) -> Undecided:
-            return Undecided(
-                tuple(name for name in change.names if _is_in(name, root)),
-                change.why,
-                tuple(
-                    Option(label, tuple(each for each in changes if _is_in(renaming.names(each)[0], root)))
-                    for label, changes in change.options
-                ),
-            )
-
-        parts = [part(root) for root in sorted(roots)]
-        whole = sum(len(each.names) for each in parts) == len(change.names)
-        if whole and all(option.changes for each in parts for option in each.options):
-            return parts
-        return [change]
+            added.setdefault(path, []).append(Added((name,) if alone else tuple(_below(path, key) for key in keys)))
+        trained = {path for (path, _), keys in gone.items() if any(_is_trained(old_specs[key]) for key in keys)}
+        made = {path for (path, _), keys in new.items() if any(_is_trained(self._own[key]) for key in keys)}
+        for path in dict.fromkeys((*dropped, *added)):
+            changes = [*dropped.get(path, ()), *added.get(path, ())]
+            if path in trained & made:  # the ones may be what became of the others
+                names = tuple(each.name for each in dropped[path] if isinstance(each, Dropped))
+                way = Option("leave them out; what is new stays as the model was built", tuple(changes))
+                changes = [
+                    Undecided(names, "weights went and others came, and nothing tells what became of them", (way,))
+                ]
+            yield from (_Site(path, change) for change in changes)
 
     def _highest(self, key: str, is_there: Callable[[str], bool]) -> tuple[str, str]:
         """The module in which the first name on the way to ``key`` stands that one side lacks, and that name."""
@@ -244,6 +236,10 @@ class _Placing:
         while common and ".".join(common) not in self._new.modules:
             common.pop()
         return ".".join(common)
+
+
+def _is_trained(spec: TensorSpec) -> bool:
+    return spec.kind == "parameter"
 
 
 def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
@@ -276,10 +272,6 @@ def _rest(key: str, segments: Sequence[tuple[str, str, str]], path: str) -> str:
         start, there = _join(at, before), _join(at, after)
         key = there + key[len(start) :]
     return _below(path, key)
-
-
-def _is_in(name: str, path: str) -> bool:
-    return not path or f"{name}.".startswith(f"{path}.")
 
 
 def _above(key: str) -> Iterator[str]:
