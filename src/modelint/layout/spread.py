@@ -39,6 +39,10 @@ class Classes(NamedTuple):
     bases: Callable[[str], Sequence[str]]
 
 
+#: Module of today, name before, name after.
+_Segment = tuple[str, str, str]
+
+
 class _Site(NamedTuple):
     """A change at a module, its names below that."""
 
@@ -143,12 +147,12 @@ class _Placing:
     def _renames(self, bridge: Bridge) -> Iterator[_Site]:
         """The renames of a bridge, by modules where all below one is renamed alike."""
         olds = {key: bridge.names.get(key, key) for key in _all(bridge.old)}
-        segments: dict[tuple[str, str, str], list[str]] = {}
+        segments: dict[_Segment, list[str]] = {}
         parts = {key: list(_segments(key, name)) for key, name in olds.items()}
         for key, found in parts.items():
             for segment in found:
                 segments.setdefault(segment, []).append(key)
-        whole = {segment: self._is_whole(segment, keys, olds) for segment, keys in segments.items()}
+        whole = {segment: self._is_whole(segment, keys, olds, parts) for segment, keys in segments.items()}
         sites: dict[_Site, None] = {}
         for key, found in parts.items():
             for path, before, after in found:
@@ -161,14 +165,18 @@ class _Placing:
                 break
         return iter(sites)
 
-    def _is_whole(self, segment: tuple[str, str, str], keys: Sequence[str], olds: Mapping[str, str]) -> bool:
+    def _is_whole(
+        self, segment: _Segment, keys: Sequence[str], olds: Mapping[str, str], parts: Mapping[str, Sequence[_Segment]]
+    ) -> bool:
         """Whether all that stands below the old name goes below the new one, and nothing of today does."""
         path, before, after = segment
         start, there = _join(path, before), _join(path, after)
         if start == there or f"{there}.".startswith(f"{start}."):
             return False
         moving = {*keys}
-        if any(key not in moving and f"{name}.".startswith(f"{start}.") for key, name in olds.items()):
+        inside = f"{path}." if path else ""
+        others = (key for key, name in olds.items() if key not in moving and name.startswith(inside))
+        if any(f"{_rest(key, parts[key], path)}.".startswith(f"{before}.") for key in others):
             return False
         stays = (key for key in self._own if f"{key}.".startswith(f"{start}."))
         return all(there + key[len(start) :] in self._own for key in stays)
@@ -242,7 +250,7 @@ def _is_trained(spec: TensorSpec) -> bool:
     return spec.kind == "parameter"
 
 
-def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
+def _segments(key: str, name: str) -> Iterator[_Segment]:
     """What is renamed on the way from ``key`` to ``name``: module of today, name before, after; outermost first."""
     olds, news = key.split("."), name.split(".")
     if len(olds) == len(news):
@@ -264,7 +272,7 @@ def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
         yield ".".join(news[:j1]), ".".join(olds[i1:i2]), ".".join(news[j1:j2])
 
 
-def _rest(key: str, segments: Sequence[tuple[str, str, str]], path: str) -> str:
+def _rest(key: str, segments: Sequence[_Segment], path: str) -> str:
     """``key`` below the module ``path`` of today."""
     for at, before, after in segments:
         if at == path:
