@@ -6,7 +6,9 @@ of another size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from modelint import catalogue
@@ -46,6 +48,8 @@ _OF_CODE = frozenset(
 )
 #: Of the keys of the smaller side so many must have a counterpart: with fewer it is another architecture.
 _LEAST = 0.5
+#: So many ways in which siblings may belong to each other are tried.
+_MOST_WAYS = 24
 #: What stops comes first, what fills in comes last.
 _ORDER: Mapping[type, int] = {Undecided: 0, Dropped: 1, Copied: 3, Added: 4}
 
@@ -119,9 +123,12 @@ class _Reading:
         for key, cell in self._end.cells.items():
             if key in self._end.new and self._is_left(key):
                 self._put(cell.sources[0], key, key)
-        for rivals in self._explanation.ambiguous:
-            self._undecided_names(rivals)
-        self._perhaps_renamed()
+        for found in self._explanation.causes:
+            if found.cause.perhaps:
+                for rivals in found.cause.ambiguous:
+                    self._fused(rivals, found.cause.perhaps)
+        self._other_names()
+        self._doubt()
         self._refuse_other()
         self._sizes()
         self._ends()
@@ -178,10 +185,26 @@ class _Reading:
                     self._put(cells[key].sources[0], name, name)
                     self._resized[name] = before.reshaped[key]
         elif isinstance(step, steps.Choose):
-            raise Unbridged(
-                "weights are transposed, and some of them are square: no shape tells which of those are, nor an old "
-                "file from a new one"
-            )
+            self._squares([each for each in step.options[0].steps if isinstance(each, steps.Permute)], before)
+
+    def _squares(self, turned: Sequence[steps.Permute], before: Situation) -> None:
+        """Square weights that may be transposed: they are where their class changed as that of the others did."""
+        kinds = {self._classes(each.name) for each in self._changes if isinstance(each, Permuted)}
+        for step in turned:
+            for key in step.keys:
+                self._put(before.cells[key].sources[0], key, key)
+                pair = self._classes(key)
+                if pair in kinds and pair[0] != pair[1]:
+                    shape = before.cells[key].spec.shape or ()
+                    self._say(Permuted(key, step.axes, shape, shape))
+                elif pair in kinds or pair[0] != pair[1]:
+                    raise Unbridged(f"weights are transposed, and {key} is square: nothing tells whether it is, too")
+
+    def _classes(self, key: str) -> tuple[str | None, str | None]:
+        """Of the module whose tensor it is: the class that it had, and the one that it has."""
+        back = {name: before for before, name in self._names.items()}
+        before, after = (name.rpartition(".")[0] for name in (back.get(key, key), key))
+        return owners.class_at(self._old, before), owners.class_at(self._new, after)
 
     def _norm(self, names: steps.Normed, before: Situation, later: Sequence[steps.Step], *, divide: bool) -> None:
         pair: tuple[str, ...] = (names.length, names.direction)
@@ -192,43 +215,73 @@ class _Reading:
         length, direction, weight = map(beside, names)
         self._say(Normed(length, direction, weight, divide), *map(beside, news))
 
-    def _undecided_names(self, rivals: Ambiguous) -> None:
-        """What nothing in the names decides: the forward does, or it is left open."""
-        olds = [key for key in rivals.old if key in self._end.cells and key not in self._made]
-        news = [key for key in rivals.new if key in self._end.new and key not in self._made]
-        if not olds or not news:
-            return
-        choices = list(siblings.ways(olds, news, self._end.old, self._end.new))
-        if not choices and len(olds) == len(news) == 1 and self._end.old[olds[0]].shape == self._end.new[news[0]].shape:
-            choices = [{olds[0]: news[0]}]
-        traced = [{self._origin(self._source(key)): name for key, name in way.items()} for way in choices]
-        chosen = siblings.by_forward(self._old, self._new, self._names, traced)
-        if chosen is not None:
-            for key, name in choices[traced.index(dict(chosen))].items():
-                self._put(self._source(key), name, name)
-            return
-        for key in olds:
+    def _fused(self, rivals: Ambiguous, perhaps: Sequence[steps.Step]) -> None:
+        """Projections of which no shape says in which order they stand in one."""
+        for key in rivals.old:
             self._put(self._source(key), key)
-        self._made.update(news)
-        self._leave_open(rivals.why, olds, [*map(_option, choices), *self._perhaps(rivals)])
+        self._made.update(rivals.new)
+        changes: list[Change] = []
+        for step in perhaps:
+            for module, parts, whole in step.groups if isinstance(step, steps.Join | steps.Split) else ():
+                pieces = tuple(module + part for part in parts)
+                if isinstance(step, steps.Join):
+                    changes.append(Joined(pieces, module + whole))
+                else:
+                    changes.append(Split(module + whole, pieces, _lengths(self._end, module, parts)))
+        self._leave_open(rivals.why, rivals.old, [Option("one after the other", tuple(changes))])
 
-    def _perhaps_renamed(self) -> None:
-        """What might have another name, were there not so much else that differs."""
+    def _other_names(self) -> None:
+        """What else may have another name. It has, where that accounts for all, or the forward says so."""
         old = KeyTable({key: cell.spec for key, cell in self._end.cells.items() if self._is_left(key)})
         new = KeyTable({key: spec for key, spec in self._end.new.items() if key not in self._made})
         found = detect(old, new, diff(old, new))
-        way = found.renames
-        if way.keys() == old.specs.keys() and {*way.values()} == new.specs.keys():
-            for key, name in way.items():
+        ways = [list(siblings.ways(each.old, each.new, old.specs, new.specs)) for each in found.ambiguous]
+        decided = self._by_forward(found.renames, ways)
+        if decided is None and found.renames.keys() == old.specs.keys() and len(found.renames) == len(new.specs):
+            decided = found.renames
+        if decided is not None:
+            for key, name in decided.items():
                 self._put(self._source(key), name, name)
-        elif way:
-            for key in way:
+            return
+        open_ones = [(each.why, [*each.old], [*each.new], way) for each, way in zip(found.ambiguous, ways, strict=True)]
+        if found.renames:
+            why = "other names fit, and there is more that differs"
+            open_ones.append((why, [*found.renames], [*found.renames.values()], [found.renames]))
+        for why, olds, news, choices in open_ones:
+            for key in olds:
                 self._put(self._source(key), key)
-            self._made.update(way.values())
-            option = Option("under the new names", tuple(Renamed(*pair) for pair in way.items()))
-            self._leave_open("other names fit, and there is more that differs", way, [option])
-        for rivals in found.ambiguous:
-            self._undecided_names(rivals)
+            self._made.update(news)
+            self._leave_open(why, olds, [_option(way) for way in choices])
+
+    def _by_forward(self, sure: Way, rivals: Sequence[Sequence[Way]]) -> Way | None:
+        """Of all ways together the one that leaves the forward as it was; without rivals: whether ``sure`` does."""
+        if not all(rivals) or math.prod(map(len, rivals)) > _MOST_WAYS:
+            return None
+        choices: list[Way] = [
+            {key: name for way in (sure, *ways) for key, name in way.items()} for ways in product(*rivals)
+        ]
+        if len(choices) == 1:
+            choices.append({})
+        named = [{self._origin(self._source(key)): name for key, name in way.items()} for way in choices]
+        chosen = siblings.by_forward(self._old, self._new, self._names, named)
+        return None if chosen is None else choices[named.index(dict(chosen))] or None
+
+    def _doubt(self) -> None:
+        """What names and shapes alone propose is left open where the forward does not bear it out."""
+        moved = {key: name for key, name in self._names.items() if key != name}
+        if not moved:
+            return
+        right = siblings.corrected(self._old, self._new, moved)
+        self._names.update(right)
+        plain = {key: name for key, name in right.items() if name in self._made and key not in self._first.values()}
+        doubtful = siblings.doubtful(self._old, self._new, right, plain)
+        sure = owners.moved_modules({key: name for key, name in right.items() if key not in doubtful})
+        names = {_translated(key, sure): name for key, name in doubtful.items()}
+        for key in doubtful:
+            self._names[key] = _translated(key, sure)
+        if names:
+            option = Option("under the new names", tuple(Renamed(*pair) for pair in names.items()))
+            self._leave_open("names and shapes fit, and something else is computed with them", names, [option])
 
     def _leave_open(self, why: str, names: Iterable[str], options: Sequence[Option]) -> None:
         """Each layer by itself: what is alike in all of them is to be one choice of one class."""
@@ -248,20 +301,6 @@ class _Reading:
 
     def _source(self, name: str) -> str:
         return self._end.cells[name].sources[0]
-
-    def _perhaps(self, rivals: Ambiguous) -> Iterable[Option]:
-        """What the cause of it holds for likely."""
-        causes = [each.cause for each in self._explanation.causes if rivals in each.cause.ambiguous]
-        changes: list[Change] = []
-        for step in (step for cause in causes[:1] for step in cause.perhaps):
-            if isinstance(step, steps.Join):
-                for module, parts, whole in step.groups:
-                    changes.append(Joined(tuple(module + part for part in parts), module + whole))
-            elif isinstance(step, steps.Split):
-                for module, parts, whole in step.groups:
-                    names = tuple(module + part for part in parts)
-                    changes.append(Split(module + whole, names, _lengths(self._end, module, parts)))
-        return [Option("one after the other", tuple(changes))] if changes else []
 
     def _refuse_other(self) -> None:
         olds = len(self._old.keys.specs) + len(self._old.keys.extra)

@@ -146,7 +146,8 @@ def accept(declaration: Declaration, built: Result, known: Known, options: Optio
     said: dict[Diagnostic, None] = {}
     now = manifest.digest(built.layout)
     for base in bases:
-        drift = judge.compare(declaration, base.manifest, built, base.id)
+        known_names = None if options.decided is None else options.decided[0]
+        drift = judge.compare(declaration, base.manifest, built, base.id, known_names)
         if not drift.facts:
             continue
         if options.numbers is not None:

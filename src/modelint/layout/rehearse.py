@@ -100,8 +100,9 @@ def _one(state: State, change: Change, start: str, own: Mapping[str, TensorSpec]
                 state[key] = Held(own[key], sources)
         case Normed(length, direction, weight, divide):
             _normed(state, start + length, start + direction, start + weight, divide, own)
-        case Undecided():
-            pass  # it stops
+        case Undecided(_, _, options):
+            for each in options[-1].changes if options else ():  # it stops; this is what somebody may choose
+                _one(state, each, start, own)
 
 
 def _normed(

@@ -17,7 +17,7 @@ from modelint.layout.migration import (
     Undecided,
 )
 
-_RANK: Mapping[type, int] = {Undecided: 0, Renamed: 1, Dropped: 2, Copied: 4, Added: 5}
+_RANK: Mapping[type, int] = {Renamed: 0, Undecided: 1, Dropped: 2, Copied: 4, Added: 5}
 
 
 def names(change: Change) -> tuple[str, ...]:
@@ -109,13 +109,12 @@ def _together(open_ones: Sequence[Undecided]) -> Undecided:
 def ordered(changes: Iterable[Change]) -> Iterator[Change]:
     """In the order in which they work one after the other: who takes a name comes after who leaves it."""
     left = sorted(changes, key=lambda change: _RANK.get(type(change), 3))
-    yield from (change for change in left if isinstance(change, Undecided))
     renames = [change for change in left if isinstance(change, Renamed)]
     while renames:
         free = next((each for each in renames if not _is_taken(each, renames)), renames[0])
         renames.remove(free)
         yield free
-    yield from (change for change in left if not isinstance(change, Renamed | Undecided))
+    yield from (change for change in left if not isinstance(change, Renamed))
 
 
 def _is_taken(change: Renamed, renames: Iterable[Renamed]) -> bool:

@@ -12,11 +12,11 @@ from modelint.keys.fold import folded
 from modelint.keys.likeness import Names, template
 from modelint.keys.situation import Shape
 from modelint.keys.table import TensorSpec
-from modelint.layout import meaning
+from modelint.layout import meaning, owners
 from modelint.layout.layout import Layout
 
 #: They are tried in every order, up to so many.
-_MOST = 4
+_MOST = 5
 
 #: Old key -> new key.
 Way = Mapping[str, str]
@@ -57,6 +57,59 @@ def by_forward(old: Layout, new: Layout, renames: Way, choices: Sequence[Way]) -
     least = min(range(len(choices)), key=lambda at: len(places[at]))
     others = (each for at, each in enumerate(places) if at != least)
     return choices[least] if all(places[least] < each for each in others) else None
+
+
+def corrected(old: Layout, new: Layout, names: Way) -> Way:
+    """Renames by names alone, with those exchanged of which the forward says that they are the other way round."""
+    olds, news = old.keys.specs, new.keys.specs
+    parts = meaning.compare(old, new, names).parts
+    places = {part.path for part in parts if part.what == "order" and part.traced and not part.training_only}
+    inside = {
+        key: name
+        for key, name in names.items()
+        if name in news and key in olds and olds[key].shape == news[name].shape and _owner(name) in places
+    }
+    others = {key: name for key, name in names.items() if key not in inside}
+    chosen = by_forward(old, new, others, list(ways(inside, inside.values(), olds, news)))
+    return names if chosen is None else {**names, **chosen}
+
+
+def doubtful(old: Layout, new: Layout, names: Way, asked: Way) -> dict[str, str]:
+    """Those of ``asked`` that the forward does not bear out; whole modules that keep their class need it not."""
+    olds, news = _by_module(old), _by_module(new)
+    weak = {}
+    for key, name in asked.items():
+        path, there = key.rpartition(".")[0], name.rpartition(".")[0]
+        whole = {names.get(each, each) for each in olds[path]} == news[there]
+        if not (path and there and whole and owners.class_at(old, path) == owners.class_at(new, there)):
+            weak[key] = name
+    if not weak:
+        return {}
+    parts = meaning.compare(old, new, names).parts
+    places = {part.path for part in parts if not part.training_only and not part.optional}
+    around = {key: {name.rpartition(".")[0], _owner(name)} for key, name in weak.items()}
+    borne = {
+        key for key, at in around.items() if places.isdisjoint(at) and "traced" in {_label(new, path) for path in at}
+    }
+    return {key: name for key, name in weak.items() if key not in borne}
+
+
+def _by_module(layout: Layout) -> dict[str, set[str]]:
+    """The keys of each module, without those of its children."""
+    found: dict[str, set[str]] = {}
+    for key in layout.keys.specs:
+        found.setdefault(key.rpartition(".")[0], set()).add(key)
+    return found
+
+
+def _label(layout: Layout, path: str) -> str | None:
+    definition = layout.definitions.get(layout.modules.get(path, ""))
+    return None if definition is None else definition.label
+
+
+def _owner(key: str) -> str:
+    """The module that calls the one whose tensor it is."""
+    return key.rpartition(".")[0].rpartition(".")[0]
 
 
 def words(way: Way) -> str:
