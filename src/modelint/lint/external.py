@@ -117,6 +117,14 @@ _FUNCTION = re.compile(
 )
 
 
+def _is_method(it: Interpreter, frame: Frame, target: t.Expr | None) -> bool:
+    """``self.update`` where the class at hand defines ``update``, and not as a property."""
+    if not isinstance(target, t.Attr) or frame.cls is None or t.dotted(target.value) != frame.self_name:
+        return False
+    found = it.project.method(frame.cls, target.attr)
+    return found is not None and not any("property" in t.last_name(d) for d in found[1].decorators)
+
+
 def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> Value:
     inner = args.get(0, "module", "model")
     if not node.args:
@@ -127,6 +135,8 @@ def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> 
         if inner and all(isinstance(a.obj, Func | Bound | Partial | Ext) for a in inner):
             return UNKNOWN
         target = args.expr(0, "model")
+        if _is_method(it, frame, target):
+            return UNKNOWN
         if (
             not any(isinstance(a.obj, Model) for a in inner)
             and target is not None

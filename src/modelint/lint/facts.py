@@ -191,11 +191,14 @@ class RepeatedModule(NamedTuple):
 
 
 class MissingInit(NamedTuple):
-    """``__init__`` of a module class registers something without ``super().__init__()`` on the way."""
+    """``__init__`` of a module class registers something without ``super().__init__()`` on the way.
+
+    ``attr`` is None where nothing is registered there, but the module is called, or registers elsewhere.
+    """
 
     place: Place
     cls: str
-    attr: str
+    attr: str | None
     store: Place
     #: Some later statement calls it: too late, not missing.
     late: bool

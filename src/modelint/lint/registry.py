@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
 from modelint.lint import known
 from modelint.lint import tree as t
+from modelint.lint.asts import ast_dotted, methods_of
 from modelint.lint.facts import (
     LostParameter,
+    MissingInit,
     PlainContainer,
     RepeatedModule,
     StateTensor,
 )
 from modelint.lint.index import File
+from modelint.lint.names import ClassRef
 from modelint.lint.project import ClassInfo
 from modelint.lint.render import render
 from modelint.lint.state import Frame
@@ -23,7 +27,7 @@ from modelint.rule import Place
 
 if TYPE_CHECKING:
     from modelint.lint.interpret import Interpreter
-from modelint.lint.define import Record, Store, within
+from modelint.lint.define import Record, Store, is_co_base, within
 
 _TRANSIENT = re.compile(
     r"hidden|cache|prev|past|last|history|loss|acc(uracy)?$|metric|mask|noise|dummy|example|sample|tmp|temp$|^h$|^c$|^x$"
@@ -50,6 +54,7 @@ def finish(it: Interpreter, file: File, info: ClassInfo, record: Record) -> None
     if it.project.is_module(info.ref) is not True:
         return
     methods = it.project.defs(info.ref)
+    _never_initialised(it, file, info, record, methods)
     _containers(it, info, record, methods)
     _parameters(it, record)
     _tensors(it, info, record, methods)
@@ -60,6 +65,51 @@ def finish(it: Interpreter, file: File, info: ClassInfo, record: Record) -> None
                 for alt in it.eval(frame, param.default):
                     if isinstance(alt.obj, Model) and alt.obj.built and it.bears(alt.obj):
                         it.emit(RepeatedModule(frame.place(param), alt.obj.cls or "", "default"))
+
+
+def _never_initialised(it: Interpreter, file: File, info: ClassInfo, record: Record, methods: list[t.Def]) -> None:
+    """An ``__init__`` that keeps plain values only, and never calls that of ``nn.Module``: its instances raise when
+    they are called or given a module."""
+    init = next((m for m in methods if m.name == "__init__"), None)
+    if init is None or "__call__" in {m.name for m in methods} or is_co_base(file, info.ref):
+        return
+    stores = [s for s in record.stores if s.method == "__init__"]
+    place = Place(file.path, info.ref.statement, init.n)
+    told = any(isinstance(f, MissingInit) and f.place == place for f in it.facts)
+    if not stores or told or init.words & {"super", "__init__", "__dict__", "__setattr__"} or _hands_on_self(init):
+        return
+    late = [s.place for s in record.stores for a in s.value if s.method != "__init__" and is_registered(a.obj)]
+    if late or _is_called(it, file, info.ref, methods):
+        it.emit(MissingInit(place, info.ref.name, None, late[0] if late else stores[0].place, False))
+
+
+def is_registered(obj: object) -> bool:
+    return isinstance(obj, Model) or (isinstance(obj, Opaque) and obj.kind == "parameter")
+
+
+def _hands_on_self(method: t.Def) -> bool:
+    """Does anything get ``self`` as a whole, or run as a method of it? It may well call ``__init__``."""
+    name = method.params[0].name if method.params else ""
+    for node in t.walk(method):
+        if isinstance(node, t.Call):
+            if any(isinstance(a.value, t.Name) and a.value.id == name for a in node.args):
+                return True
+            if isinstance(node.func, t.Attr) and isinstance(node.func.value, t.Name) and node.func.value.id == name:
+                return True
+    return False
+
+
+def _is_called(it: Interpreter, file: File, ref: ClassRef, methods: list[t.Def]) -> bool:
+    """Is there a ``forward`` that a call would run: in the class, or in one of the file that adds just that?"""
+    if any(m.name == "forward" for m in methods):
+        return True
+    for statement in file.source.statements:
+        node = statement.node
+        if isinstance(node, ast.ClassDef) and [ast_dotted(base) for base in node.bases] == [ref.name]:
+            names = {m.name for m in methods_of(node.body)}
+            if "forward" in names and not names & {"__init__", "__call__"}:
+                return True
+    return False
 
 
 def _by_attr(record: Record) -> dict[str, list[Store]]:

@@ -290,8 +290,6 @@ def _try(it: Interpreter, frame: Frame, stmt: t.Try) -> bool:
     loads = it.loads[marks:]
     after = frame.env
     start = dict(join_envs(before, after))
-    if loads:
-        tries.try_load(it, frame, stmt, loads[0])
     ends: list[Env] = []
     frame.path, frame.tests = path, tests
     if alive:
@@ -305,6 +303,8 @@ def _try(it: Interpreter, frame: Frame, stmt: t.Try) -> bool:
             frame.bind(handler.name, UNKNOWN)
         if block(it, frame, handler.body):
             ends.append(frame.env)
+    if loads:
+        tries.try_load(it, frame, stmt, loads[0])
     frame.path, frame.tests = path, tests
     env = ends[0] if ends else dict(start)
     for other in ends[1:]:

@@ -280,7 +280,7 @@ class _Class:
                         return True
                 elif isinstance(node, ast.Call) and (ast_dotted(node.func) or "").startswith("self."):
                     return True
-        return False
+        return True
 
     def _default(self, scope: _Scope, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """A default that is a module."""
