@@ -46,6 +46,7 @@ def assign(it: Interpreter, frame: Frame, target: t.Expr, value: Value, stmt: t.
             path = t.dotted(target)
             if isinstance(target.value, t.Name) and target.value.id == frame.self_name and frame.self_name:
                 define.attribute_store(it, frame, target, value, stmt)
+                snapshots.kept_as_best(it, frame, target, value, stmt)
             if path is not None:
                 frame.bind(path, _bound(value, frame.place(stmt)))
             else:
@@ -121,6 +122,7 @@ def statement(it: Interpreter, frame: Frame, stmt: t.Stmt) -> bool:
         case t.Return():
             frame.top_call = None
             value = it.eval(frame, stmt.value) if stmt.value is not None else UNKNOWN
+            snapshots.returned(it, frame, stmt, value)
             frame.returns.append((under(value, frame.path), dict(frame.env), it.age))
             return False
         case t.Raise():

@@ -50,7 +50,7 @@ def _in_branch(body: list[t.Stmt], node: t.Node) -> bool:
 
 
 def _tells_nothing(frame: Frame, stmt: t.Return) -> bool:
-    """A return without a value from a function that loads and returns none anywhere: its caller goes on as after a load."""
+    """A return from a function that loads and never returns a value: its caller goes on as after a load."""
     if not isinstance(frame.scope, t.Def) or not _RETRIES.search(frame.scope.name) or not _is_none(stmt.value):
         return False
     returns = (n for n in t.walk(frame.scope.body) if isinstance(n, t.Return))
