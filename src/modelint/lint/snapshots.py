@@ -129,9 +129,9 @@ def kept_as_best(it: Interpreter, frame: Frame, target: t.Attr, value: Value, st
     if not live or any(state.model is not None and state.model.built for state in live):
         return
     for node in t.walk(frame.scope):
-        if isinstance(node, t.Call) and known.SAVE_WORDS.search(t.last_name(node.func)):
-            if any(isinstance(n, t.Attr) and n.attr == target.attr for n in t.walk(node)):
-                return  # written on the spot
+        saves = isinstance(node, t.Call) and known.SAVE_WORDS.search(t.last_name(node.func))
+        if saves and any(isinstance(n, t.Attr) and n.attr == target.attr for n in t.walk(node)):
+            return  # written on the spot
     report(it, live[0]._replace(bound=frame.place(stmt)), frame.place(stmt), "used")
 
 

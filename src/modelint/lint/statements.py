@@ -16,6 +16,7 @@ from modelint.lint.values import (
     Inst,
     Key,
     ListVal,
+    Opaque,
     StateDict,
     Value,
     join,
@@ -80,6 +81,8 @@ def _unpack(it: Interpreter, frame: Frame, target: t.Seq, value: Value, stmt: t.
             for i in range(size):
                 found = alt.obj.elts[i] if exact else it.element(just(alt.obj))
                 parts[i] = join(parts[i], tuple(Alt(a.obj, a.conds | alt.conds) for a in found))
+        elif isinstance(alt.obj, Opaque) and alt.obj.kind == "tensor":
+            parts = [join(part, (alt,)) for part in parts]  # p, l, u = scipy.linalg.lu(drawn)
     for element, part in zip(target.elts, parts, strict=True):
         assign(it, frame, element, part, stmt)
 
