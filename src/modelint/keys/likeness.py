@@ -12,6 +12,22 @@ Names = tuple[str, ...]
 Score = tuple[int, int, int]
 
 _TOKEN = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*|\d+")
+#: What models are written with -> one word for it. Words that mean another thing elsewhere (``dense``, ``gamma``) and
+#: those that only an order tells (``before``, ``1``, ``post``) are none of these.
+_SAME = {
+    word: meaning
+    for meaning, words in {
+        "q": "query queries wq",
+        "k": "key keys wk",
+        "v": "value values wv",
+        "o": "out output wo",
+        "attn": "attention attentions",
+        "mlp": "ffn ff feedforward",
+        "norm": "ln layernorm",
+        "scale": "ls lambda layerscale",
+    }.items()
+    for word in words.split()
+}
 
 
 def template(path: str, *, literal: bool = False) -> tuple[Names, tuple[str, ...]]:
@@ -76,5 +92,6 @@ def _ends(one: Names, other: Names) -> int:
 
 
 def tokens(names: Names) -> frozenset[str]:
-    """The words and numbers in names."""
-    return frozenset(token.lower() for name in names for token in _TOKEN.findall(name))
+    """The words and numbers in names, each by what it means; the numbers of layers are none of them."""
+    words = (token.lower() for name in names if not is_number(name) for token in _TOKEN.findall(name))
+    return frozenset(_SAME.get(word, word) for word in words)

@@ -166,9 +166,10 @@ class _Matching:
     def _by_tokens(
         self, olds: list[_Unit], news: list[_Unit], rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]
     ) -> dict[int, int]:
-        """Rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``q_proj, k_proj``.
+        """Rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``query, key``.
 
-        All or none: one hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``).
+        One hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``): what tells nothing of one
+        of them fits every other, and then nothing is told of any.
         """
         found: dict[int, int] = {}
         for group_olds, group_news in _ties(rows, columns):
@@ -177,11 +178,12 @@ class _Matching:
             hints = [tokens(olds[at].names) for at in group_olds]
             others = [tokens(news[at].names) for at in group_news]
             own = [[len(hint & other) for other in others] for hint in hints]
-            chosen = [row.index(max(row)) for row in own]
-            decided = all(row.count(max(row)) == 1 and max(row) > 0 for row in own)
-            mutual = all(max(row[at] for row in own) == own[one][at] for one, at in enumerate(chosen))
-            if decided and mutual and len(set(chosen)) == len(chosen):
-                found |= {group_olds[one]: group_news[at] for one, at in enumerate(chosen)}
+            best = [_best(row) for row in own]
+            wanted = [_best([row[at] for row in own]) for at in range(len(others))]
+            for one, fitting in enumerate(best):
+                rivals = sum(fitting[0] in each for each in best)
+                if len(fitting) == 1 and rivals == 1 and wanted[fitting[0]] == [one] and own[one][fitting[0]] > 0:
+                    found[group_olds[one]] = group_news[fitting[0]]
         return found
 
     def _is_credible(self, before: _Unit, after: _Unit) -> bool:
