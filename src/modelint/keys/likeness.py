@@ -91,7 +91,7 @@ def _ends(one: Names, other: Names) -> int:
     return head + tail
 
 
-def tokens(names: Names) -> frozenset[str]:
-    """The words and numbers in names, each by what it means; the numbers of layers are none of them."""
-    words = (token.lower() for name in names if not is_number(name) for token in _TOKEN.findall(name))
+def tokens(names: Names, *, layers: bool) -> frozenset[str]:
+    """The words and numbers in names, each by what it means; numbers between dots count with ``layers`` alone."""
+    words = (token.lower() for name in names if layers or not is_number(name) for token in _TOKEN.findall(name))
     return frozenset(_SAME.get(word, word) for word in words)

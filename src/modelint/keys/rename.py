@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from modelint.keys.diff import KeyDiff
-from modelint.keys.fold import MAX_COMPONENTS, folded
+from modelint.keys.fold import MAX_COMPONENTS, folded, is_number
 from modelint.keys.likeness import Names, Score, Scores, split_number, template, tokens
 from modelint.keys.table import KeyTable, TensorSpec
 
@@ -175,8 +175,11 @@ class _Matching:
         for group_olds, group_news in _ties(rows, columns):
             if len(group_olds) != len(group_news) or len(group_olds) < 2:
                 continue
-            hints = [tokens(olds[at].names) for at in group_olds]
-            others = [tokens(news[at].names) for at in group_news]
+            units = [*(olds[at] for at in group_olds), *(news[at] for at in group_news)]
+            # The same layers on both sides tell no rivals apart; ``linear_4`` may have become ``layers.4``.
+            layers = len({sum(map(is_number, unit.names)) for unit in units}) > 1
+            hints = [tokens(unit.names, layers=layers) for unit in units[: len(group_olds)]]
+            others = [tokens(unit.names, layers=layers) for unit in units[len(group_olds) :]]
             own = [[len(hint & other) for other in others] for hint in hints]
             best = [_best(row) for row in own]
             wanted = [_best([row[at] for row in own]) for at in range(len(others))]
