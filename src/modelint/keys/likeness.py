@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from modelint.keys.fold import is_number
@@ -28,6 +29,9 @@ _SAME = {
     }.items()
     for word in words.split()
 }
+#: Attention to an encoder is called by what it looks at, and attention to itself often by nothing.
+_CROSS = re.compile(r"(?i)(?:enc_?dec|encoder|cross)_?(?=att)")
+_SELF = re.compile(r"(?i)self_?(?=att)")
 
 
 def template(path: str, *, literal: bool = False) -> tuple[Names, tuple[str, ...]]:
@@ -93,5 +97,20 @@ def _ends(one: Names, other: Names) -> int:
 
 def tokens(names: Names, *, layers: bool) -> frozenset[str]:
     """The words and numbers in names, each by what it means; numbers between dots count with ``layers`` alone."""
-    words = (token.lower() for name in names if layers or not is_number(name) for token in _TOKEN.findall(name))
+    spelled = (_SELF.sub("", _CROSS.sub("cross_", name)) for name in names if layers or not is_number(name))
+    words = (token.lower() for name in spelled for token in _TOKEN.findall(name))
     return frozenset(_SAME.get(word, word) for word in words)
+
+
+def telling(names: Sequence[Names], *, layers: bool) -> list[frozenset[str]]:
+    """The words of each that not all of them have."""
+    found = [tokens(each, layers=layers) for each in names]
+    shared = frozenset.intersection(*found)
+    return [words - shared for words in found]
+
+
+def closest(words: frozenset[str], others: Sequence[frozenset[str]]) -> list[int]:
+    """Which of ``others`` have most in common with ``words``, the same ones first; all of them where none has any."""
+    scores = [(len(words & other), words == other) for other in others]
+    top = max(scores)
+    return [at for at, score in enumerate(scores) if score == top] if top[0] else list(range(len(others)))

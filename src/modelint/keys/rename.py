@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from modelint.keys.diff import KeyDiff
 from modelint.keys.fold import MAX_COMPONENTS, folded, is_number
-from modelint.keys.likeness import Names, Score, Scores, split_number, template, tokens
+from modelint.keys.likeness import Names, Score, Scores, closest, split_number, telling, template
 from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
@@ -83,6 +83,9 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))
     for grain in _GRAINS:
+        if grain == _GRAINS[2] and gone and came:
+            for key, name in renames.items():
+                scores.learn(tuple(key.split(".")), tuple(name.split(".")))
         for before, after in _Matching(gone, came, tables, grain, scores).pairs():
             for slot, key in before.keys.items():
                 renames[key] = after.keys[slot]
@@ -175,18 +178,16 @@ class _Matching:
         for group_olds, group_news in _ties(rows, columns):
             if len(group_olds) != len(group_news) or len(group_olds) < 2:
                 continue
-            units = [*(olds[at] for at in group_olds), *(news[at] for at in group_news)]
+            befores, afters = [olds[at].names for at in group_olds], [news[at].names for at in group_news]
             # The same layers on both sides tell no rivals apart; ``linear_4`` may have become ``layers.4``.
-            layers = len({sum(map(is_number, unit.names)) for unit in units}) > 1
-            hints = [tokens(unit.names, layers=layers) for unit in units[: len(group_olds)]]
-            others = [tokens(unit.names, layers=layers) for unit in units[len(group_olds) :]]
-            own = [[len(hint & other) for other in others] for hint in hints]
-            best = [_best(row) for row in own]
-            wanted = [_best([row[at] for row in own]) for at in range(len(others))]
+            layers = len({sum(map(is_number, names)) for names in (*befores, *afters)}) > 1
+            words, others = telling(befores, layers=layers), telling(afters, layers=layers)
+            best = [closest(each, others) for each in words]
+            wanted = [closest(each, words) for each in others]
             for one, fitting in enumerate(best):
-                rivals = sum(fitting[0] in each for each in best)
-                if len(fitting) == 1 and rivals == 1 and wanted[fitting[0]] == [one] and own[one][fitting[0]] > 0:
-                    found[group_olds[one]] = group_news[fitting[0]]
+                at = fitting[0]
+                if len(fitting) == 1 and wanted[at] == [one] and sum(at in each for each in best) == 1:
+                    found[group_olds[one]] = group_news[at]
         return found
 
     def _is_credible(self, before: _Unit, after: _Unit) -> bool:
