@@ -19,7 +19,8 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Keep the name; or rename the keys of old files in a load hook, then accept with `modelint lock NAME`:
+Keep the name; or rename the keys of old files in a load hook: `modelint migrate NAME` writes it, proves it and accepts.
+By hand, then `modelint lock NAME`:
 ```python
         self.register_load_state_dict_pre_hook(self._rename_head)
 

@@ -19,7 +19,7 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Let files of the release load, in a hook of the module that changed:
+Let files of the release load: `modelint migrate NAME` writes a hook into the class that changed. By hand:
 ```python
         self.register_load_state_dict_pre_hook(self._take_v1)
 
@@ -61,7 +61,7 @@ def check(fact: ReleaseDoesNotLoad) -> Iterator[DriftReport]:
     else:
         causes = listed([cause for cause in fact.causes if cause], 2)
         message = f"{fact.model}: {files} do not load ({_told(fact)})" + (f": {causes}" if causes else "")
-        yield DriftReport(message, f"let them load in a load hook; where none is in use, {retire}")
+        yield DriftReport(message, f"`modelint migrate {fact.model}` lets them load; where none is in use, {retire}")
 
 
 def _told(fact: ReleaseDoesNotLoad) -> str:

@@ -49,9 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     compared = compare(old, new, options.root if old.kind == "file" else None)
     code = program.program(compared.explanation, compared.origin)
     if arguments.emit_code not in (None, STDOUT):
-        _save(arguments.emit_code, code)
+        save(arguments.emit_code, code)
     if arguments.emit_map is not None:
-        _save(arguments.emit_map, keydiff.key_map(compared))
+        save(arguments.emit_map, keydiff.key_map(compared))
     lines: Iterable[str]
     if arguments.emit_code == STDOUT:
         lines = (code,)
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         lines = keydiff.text(compared, code, every=arguments.all)
     if arguments.output_file is not None:
-        _save(arguments.output_file, "".join(lines))
+        save(arguments.output_file, "".join(lines))
     else:
         with stdout() as stream:
             for line in lines:
@@ -106,7 +106,8 @@ def _origin(old: Source) -> program.Origin:
     return program.Origin(old.name, contents.format, (path,), module)
 
 
-def _save(path: str, text: str) -> None:
+def save(path: str, text: str) -> None:
+    """Raises Wrong."""
     from modelint import atomic
 
     try:
