@@ -3,8 +3,10 @@
 ## What it does
 Reports keys of the committed manifest that seem to have another name now: an attribute was renamed, a prefix came or
 went, a part of the model moved. It replaces MDL701 and MDL702 for the pair. The pair is *proposed* from names and
-shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed. Where
-`inputs` are declared the pair is tried: it is *proved* if old weights under the new names compute what they did.
+shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed. It is
+*proved* where both layouts are traced whole, and under the new names the forward is the same (the data flow decides
+between siblings that names do not tell apart); or where `inputs` are declared, and old weights under the new names
+compute what they did. A pair under which the forward differs is said to be one.
 
 ## Why it bites
 A checkpoint made before the change has the old names: `load_state_dict` stops, with as many missing keys as unexpected
@@ -42,7 +44,7 @@ Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments 
 
 from collections.abc import Iterator
 
-from modelint.layout.facts import Drifted, KeyRenamed
+from modelint.layout.facts import KeyRenamed
 from modelint.layout.words import also, many, says, shortened, way_on
 from modelint.rule import DriftReport, LayoutRule
 
@@ -56,14 +58,17 @@ def check(fact: KeyRenamed) -> Iterator[DriftReport]:
     message = says(drift, what)
     if drift.cls == "breaking" and drift.error is None:
         told = f"{many(len(fact.renames), 'missing key')}, as many unexpected"
-        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){_proof(drift)}{also(drift)}"
+        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){_proof(fact)}{also(drift)}"
     yield DriftReport(message, help, drift.severity)
 
 
-def _proof(drift: Drifted) -> str:
-    """What numbers say of the pairs."""
+def _proof(fact: KeyRenamed) -> str:
+    """What numbers, else the forward, say of the pairs."""
+    drift = fact.drift
     if drift.numbers is None:
-        return ""
+        if fact.certainty == "proved":
+            return "; proved: under the new names the forward is the same"
+        return "; under the new names it computes something else" if fact.different else ""
     if drift.numbers.outcome == "different":
         return f"; under the new names it computes something else: {drift.numbers.words}"
     if drift.numbers.outcome == "training":

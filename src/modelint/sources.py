@@ -39,6 +39,9 @@ class Source(NamedTuple):
     table: KeyTable
     #: Of a file.
     contents: Contents | None = None
+    #: Of a manifest or a model, and the folder in which what is on record of it stands.
+    layout: Layout | None = None
+    home: str | None = None
     #: Buffers of a model that no state dict holds.
     buffers: Mapping[str, TensorSpec] = {}
     #: Buffers that a model makes anew, always alike.
@@ -104,7 +107,7 @@ def _of_manifest(name: str, text: str, options: Options) -> Source:
         except OSError as error:
             raise CouldNotLook(f"{name}: {os.path.relpath(path)} cannot be read: {error.strerror}") from None
     try:
-        return _source(name, "manifest", manifest.parse(path, data).layout)
+        return _source(name, "manifest", manifest.parse(path, data).layout, home)
     except manifest.ManifestError as error:
         raise CouldNotLook(f"{name}: {os.path.relpath(path)}:{error.line}: {error.reason}") from None
 
@@ -162,12 +165,12 @@ def _of_model(name: str, model: str, options: Options) -> Source:
         raise CouldNotLook(f"{name}: {built.reason}", built.trail)
     if isinstance(built, Failure):
         raise CouldNotLook(f"{name}: does not build: {built.message}", built.tail[-building.TAIL :])
-    return _source(name, "model", built.layout)
+    return _source(name, "model", built.layout, declaration.home)
 
 
-def _source(name: str, kind: Kind, layout: Layout) -> Source:
+def _source(name: str, kind: Kind, layout: Layout, home: str) -> Source:
     constants = frozenset(key for key, each in layout.constants.items() if each.made is not None)
-    return Source(name, kind, layout.keys, buffers=layout.buffers, constants=constants)
+    return Source(name, kind, layout.keys, layout=layout, home=home, buffers=layout.buffers, constants=constants)
 
 
 def _projects(options: Options) -> tuple[list[Project], tuple[Declaration, ...]]:

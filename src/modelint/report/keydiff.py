@@ -33,6 +33,7 @@ class Compared(NamedTuple):
 def as_json(compared: Compared) -> str:
     """The fields that other programs read, in ASCII."""
     found, explanation = compared.diff, compared.explanation
+    proved = explanation.proved()
     document = {
         "schema": 1,
         "same": found.same,
@@ -41,7 +42,10 @@ def as_json(compared: Compared) -> str:
         "unexpected": list(found.unexpected),
         "reshaped": [_change(each) for each in found.reshaped],
         "retyped": [{"key": each.key, "old": each.old.dtype, "new": each.new.dtype} for each in found.retyped],
-        "renamed": [{"old": old, "new": new, "certainty": "proposed"} for old, new in explanation.renamed().items()],
+        "renamed": [
+            {"old": old, "new": new, "certainty": "proved" if old in proved else "proposed"}
+            for old, new in explanation.renamed().items()
+        ],
         "ambiguous": [
             {"old": list(each.old), "new": list(each.new), "why": each.why} for each in explanation.ambiguous
         ],
