@@ -47,7 +47,6 @@ from modelint.layout.facts import ReleaseDoesNotLoad
 from modelint.layout.words import listed
 from modelint.rule import DriftReport, LayoutRule
 
-
 #: Causes that a message has room for.
 SHOWN = 2
 
