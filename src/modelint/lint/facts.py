@@ -75,6 +75,8 @@ class Load(NamedTuple):
     empty_default: bool
     #: Where a checkpoint was merged into the model's own state dict before.
     merged: Place | None
+    #: What is loaded comes from a model in memory, not from a file.
+    live: bool
     #: What the function says of its own: "refused" (it raises when too little fits), "logged" or "".
     reported: str
 
