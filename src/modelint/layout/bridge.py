@@ -198,6 +198,8 @@ class _Reading:
         if not olds or not news:
             return
         choices = list(siblings.ways(olds, news, self._end.old, self._end.new))
+        if not choices and len(olds) == len(news) == 1 and self._end.old[olds[0]].shape == self._end.new[news[0]].shape:
+            choices = [{olds[0]: news[0]}]
         traced = [{self._origin(self._source(key)): name for key, name in way.items()} for way in choices]
         chosen = siblings.by_forward(self._old, self._new, self._names, traced)
         if chosen is not None:
@@ -206,18 +208,22 @@ class _Reading:
             return
         for key in olds:
             self._put(self._source(key), key)
-        self._say(Undecided(tuple(olds), rivals.why, (*map(_option, choices), *self._perhaps(rivals))), *news)
+        options = (*map(_option, choices), *self._perhaps(rivals), _left_out(olds, news))
+        self._say(Undecided(tuple(olds), rivals.why, options), *news)
 
     def _perhaps_renamed(self) -> None:
         """What might have another name, were there not so much else that differs."""
         old = KeyTable({key: cell.spec for key, cell in self._end.cells.items() if self._is_left(key)})
         new = KeyTable({key: spec for key, spec in self._end.new.items() if key not in self._made})
-        way = detect(old, new, diff(old, new)).renames
+        found = detect(old, new, diff(old, new))
+        way = found.renames
         if way:
             for key in way:
                 self._put(self._source(key), key)
             why = f"{siblings.words(way)}: names and shapes fit, and there is more that differs"
-            self._say(Undecided(tuple(way), why, (_option(way),)), *way.values())
+            self._say(Undecided(tuple(way), why, (_option(way), _left_out(way, way.values()))), *way.values())
+        for rivals in found.ambiguous:
+            self._undecided_names(rivals)
 
     def _is_left(self, key: str) -> bool:
         cell = self._end.cells[key]
@@ -228,9 +234,9 @@ class _Reading:
 
     def _perhaps(self, rivals: Ambiguous) -> Iterable[Option]:
         """What the cause of it holds for likely."""
-        found = next(each.cause for each in self._explanation.causes if rivals in each.cause.ambiguous)
+        found = [each.cause for each in self._explanation.causes if rivals in each.cause.ambiguous]
         changes: list[Change] = []
-        for step in found.perhaps:
+        for step in (step for cause in found[:1] for step in cause.perhaps):
             if isinstance(step, steps.Join):
                 for module, parts, whole in step.groups:
                     changes.append(Joined(tuple(module + part for part in parts), module + whole))
@@ -299,6 +305,12 @@ def _is_rows(old: Shape, new: Shape) -> bool:
 
 def _option(way: Way) -> Option:
     return Option(siblings.words(way), tuple(Renamed(*pair) for pair in way.items()))
+
+
+def _left_out(olds: Iterable[str], news: Iterable[str]) -> Option:
+    """The way that loses what was there."""
+    changes: list[Change] = [*map(Dropped, olds), *(Added((name,)) for name in news)]
+    return Option("neither: the old ones are left out, the new ones stay as the model is built", tuple(changes))
 
 
 def _lengths(at: Situation, module: str, parts: Iterable[str]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from modelint.keys.table import KeyTable, TensorSpec
 from modelint.layout import owners, rehearse, renaming
 from modelint.layout.bridge import Bridge
 from modelint.layout.layout import Layout
-from modelint.layout.migration import Added, Change, Dropped, Renamed
+from modelint.layout.migration import Added, Change, Dropped, Option, Renamed, Undecided
 
 #: Class -> what its hook does.
 Hooks = Mapping[str, tuple[Change, ...]]
@@ -189,9 +189,9 @@ class _Placing:
                     highest = self._highest(name, lambda path: _back(path, came) in old_modules)
                     new.setdefault(highest, []).append(name)
             else:
-                names = renaming.names(change)
-                path = self._parent(names)
-                yield _Site(path, renaming.under(change, partial(_below, path)))
+                for one in self._parted(change) if isinstance(change, Undecided) else (change,):
+                    path = self._parent(renaming.names(one))
+                    yield _Site(path, renaming.under(one, partial(_below, path)))
         for (path, name), keys in gone.items():
             alone = all(key in keys for key in olds if f"{key}.".startswith(f"{_join(path, name)}."))
             for each in (name,) if alone else (_below(path, key) for key in keys):
@@ -199,6 +199,28 @@ class _Placing:
         for (path, name), keys in new.items():
             alone = all(key in keys for key in self._own if f"{key}.".startswith(f"{_join(path, name)}."))
             yield _Site(path, Added((name,) if alone else tuple(_below(path, key) for key in keys)))
+
+    def _parted(self, change: Undecided) -> list[Undecided]:
+        """One for each module that its changes are of: that of a layer decides for this layer."""
+        steps = [each for option in change.options for each in option.changes]
+        paths = {self._parent(renaming.names(each)) for each in steps}
+        roots = [path for path in paths if not any(path != other and _is_in(path, other) for other in paths)]
+
+        def part(root: str) -> Undecided:
+            return Undecided(
+                tuple(name for name in change.names if _is_in(name, root)),
+                change.why,
+                tuple(
+                    Option(label, tuple(each for each in changes if _is_in(renaming.names(each)[0], root)))
+                    for label, changes in change.options
+                ),
+            )
+
+        parts = [part(root) for root in sorted(roots)]
+        whole = sum(len(each.names) for each in parts) == len(change.names)
+        if whole and all(option.changes for each in parts for option in each.options):
+            return parts
+        return [change]
 
     def _highest(self, key: str, is_there: Callable[[str], bool]) -> tuple[str, str]:
         """The module in which the first name on the way to ``key`` stands that one side lacks, and that name."""
@@ -254,6 +276,10 @@ def _rest(key: str, segments: Sequence[tuple[str, str, str]], path: str) -> str:
         start, there = _join(at, before), _join(at, after)
         key = there + key[len(start) :]
     return _below(path, key)
+
+
+def _is_in(name: str, path: str) -> bool:
+    return not path or f"{name}.".startswith(f"{path}.")
 
 
 def _above(key: str) -> Iterator[str]:
