@@ -56,10 +56,12 @@ def check(fact: KeyRenamed) -> Iterator[DriftReport]:
     if fact.certainty == "proposed" and not drift.hooks and drift.numbers is None:
         help += " (the pair is proposed from names and shapes: check it)"
     message = says(drift, what)
+    proof = _proof(fact)
     if drift.cls == "breaking" and drift.error is None:
         told = f"{many(len(fact.renames), 'missing key')}, as many unexpected"
-        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){_proof(fact)}{also(drift)}"
-    yield DriftReport(message, help, drift.severity)
+        words = f"; {proof}" if proof else ""
+        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){words}{also(drift)}"
+    yield DriftReport(message, help, drift.severity, proof)
 
 
 def _proof(fact: KeyRenamed) -> str:
@@ -67,13 +69,13 @@ def _proof(fact: KeyRenamed) -> str:
     drift = fact.drift
     if drift.numbers is None:
         if fact.certainty == "proved":
-            return "; proved: under the new names the forward is the same"
-        return "; under the new names it computes something else" if fact.different else ""
+            return "proved: under the new names the forward is the same"
+        return "under the new names it computes something else" if fact.different else ""
     if drift.numbers.outcome == "different":
-        return f"; under the new names it computes something else: {drift.numbers.words}"
+        return f"under the new names it computes something else: {drift.numbers.words}"
     if drift.numbers.outcome == "training":
-        return f"; proved: under the new names it evaluates to the same (training does not: {drift.numbers.words})"
-    return "; proved: under the new names it computes the same on the declared inputs"
+        return f"proved: under the new names it evaluates to the same (training does not: {drift.numbers.words})"
+    return "proved: under the new names it computes the same on the declared inputs"
 
 
 RULE = LayoutRule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from modelint import catalogue, sources
+from modelint import catalogue, review, sources
 from modelint.checkpoint import torchscript
 from modelint.checkpoint.facts import WholeModule
 from modelint.console import Wrong, count, say, stdout
@@ -14,6 +14,7 @@ from modelint.keys.diff import diff
 from modelint.keys.situation import Around
 from modelint.report import keydiff, program, write
 from modelint.report.escape import shown
+from modelint.report.review import lines as markdown
 from modelint.rule import CauseRule
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         old = sources.read(arguments.old, options)
         root = None if old.kind == "file" else arguments.root
-        new = sources.read(arguments.new, options._replace(root=root))
+        base = options._replace(root=root, base=old.layout, releases=arguments.format == "markdown")
+        new = sources.read(arguments.new, base)
     except sources.CouldNotLook as error:
         say(f"modelint: {shown(str(error))}")
         for line in error.more:
@@ -62,7 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.keys:
         lines = keydiff.key_lines(compared)
     else:
-        lines = keydiff.text(compared, code, every=arguments.all)
+        reviewed = review.of(old, new, releases=arguments.format == "markdown")
+        if arguments.format == "text":
+            beyond = tuple(review.beyond_keys(reviewed)) if reviewed is not None else ()
+            lines = keydiff.text(compared, code, every=arguments.all, beyond=beyond)
+        elif reviewed is not None and reviewed.found:
+            lines = (f"{line}\n" for line in markdown(review.model(reviewed, old, new, compared.explanation, code)))
+        else:
+            lines = keydiff.markdown(compared, code)
     if arguments.output_file is not None:
         save(arguments.output_file, "".join(lines))
     else:
