@@ -165,7 +165,7 @@ def _add_diff(diff: argparse.ArgumentParser) -> None:
     lines = diff.add_mutually_exclusive_group()
     lines.add_argument("--all", action="store_true", help="every key that differs, one a line, instead of folding them")
     lines.add_argument("--keys", action="store_true", help="only the keys that differ, one a line")
-    diff.add_argument("--format", choices=("text", "json"), default="text")
+    diff.add_argument("--format", choices=("text", "json", "markdown"), default="text")
     diff.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
     diff.add_argument(
         "--emit-code", nargs="?", const="-", metavar="FILE", help="the code that makes it fit: alone, or into a file"

@@ -103,6 +103,7 @@ class _Reading:
 
     def __init__(self, old: Layout, new: Layout, known: Mapping[str, str], explanation: Explanation) -> None:
         self._old, self._new = old, new
+        self._known = known
         self._first = {name: key for key, name in known.items()}
         self._explanation = explanation
         self._end = explanation.after
@@ -273,7 +274,7 @@ class _Reading:
             return
         right = siblings.corrected(self._old, self._new, moved)
         self._names.update(right)
-        plain = {key: name for key, name in right.items() if name in self._made and key not in self._first.values()}
+        plain = {key: name for key, name in right.items() if name in self._made and name != self._known.get(key)}
         doubtful = siblings.doubtful(self._old, self._new, right, plain)
         sure = owners.moved_modules({key: name for key, name in right.items() if key not in doubtful})
         names = {_translated(key, sure): name for key, name in doubtful.items()}
