@@ -417,3 +417,26 @@ def test_modules_are_known_by_their_classes(shell: Shell) -> None:
     )
     code, out = shell.run("migrate", "net")
     assert code == 1 and "    blocks -> layers\n" in out, out
+
+
+def test_what_one_class_renames_in_two_steps_meets_no_other_name(shell: Shell) -> None:
+    """The norm before a layer goes into it: what was the first of its list is the second."""
+    lock(
+        shell,
+        "import torch\nfrom torch import nn\n\n\nclass PreNorm(nn.Module):\n    def __init__(self, dim, fn):\n"
+        "        super().__init__()\n        self.norm, self.fn = nn.LayerNorm(dim), fn\n\n"
+        "    def forward(self, x):\n        return self.fn(self.norm(x))\n\n\n"
+        "class Feed(nn.Module):\n    def __init__(self, dim):\n        super().__init__()\n"
+        "        self.net = nn.Sequential(nn.Linear(dim, 7), nn.GELU(), nn.Linear(7, dim))\n\n"
+        "    def forward(self, x):\n        return self.net(x)\n\n\n"
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layers = nn.ModuleList([PreNorm(4, Feed(4)) for _ in range(2)])\n\n"
+        "    def forward(self, x):\n        for layer in self.layers:\n            x = x + layer(x)\n        return x\n",
+    )
+    shell.edit(
+        ("nn.Sequential(nn.Linear(dim, 7)", "nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 7)"),
+        ("PreNorm(4, Feed(4))", "Feed(4)"),
+    )
+    code, out = shell.run("migrate", "net")
+    assert code == 0, out
+    assert "    fn.net.0 -> net.1\n" in out and "    norm -> net.0\n" in out

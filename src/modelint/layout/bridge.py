@@ -236,7 +236,12 @@ class _Reading:
         old = KeyTable({key: cell.spec for key, cell in self._end.cells.items() if self._is_left(key)})
         new = KeyTable({key: spec for key, spec in self._end.new.items() if key not in self._made})
         found = detect(old, new, diff(old, new))
-        ways = [list(siblings.ways(each.old, each.new, old.specs, new.specs)) for each in found.ambiguous]
+        places = self._old.modules, self._new.modules
+        ways = [
+            list(siblings.ways(each.old, each.new, old.specs, new.specs))
+            or list(siblings.by_place(each.old, each.new, old.specs, new.specs, places))
+            for each in found.ambiguous
+        ]
         decided = self._by_forward(found.renames, ways)
         if decided is None and found.renames.keys() == old.specs.keys() and len(found.renames) == len(new.specs):
             decided = found.renames
@@ -318,7 +323,7 @@ class _Reading:
         grown = {
             (old[0], new[0])
             for key, (old, new) in sized.items()
-            if _is_rows(old, new) and new[0] > old[0] and is_embedding(key)
+            if len(old) > 1 and _is_rows(old, new) and new[0] > old[0] and is_embedding(key)
         }
         open_ones: dict[str, tuple[Shape, Shape]] = {}
         for key, (old, new) in sized.items():

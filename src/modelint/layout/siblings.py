@@ -5,7 +5,7 @@ The forward decides where one way leaves it as it was and every other way change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
 
 from modelint.keys.fold import folded
@@ -18,6 +18,8 @@ from modelint.layout.layout import Layout
 #: They are tried in every order, up to so many.
 _MOST = 5
 
+#: The paths of the modules of both sides.
+Places = tuple[Container[str], Container[str]]
 #: Old key -> new key.
 Way = Mapping[str, str]
 #: The numbers of its layer, its name and its shape -> the key of a tensor.
@@ -35,6 +37,29 @@ def ways(
         if all(one.keys() == other.keys() for one, other in zip(befores, order, strict=True)):
             pairs = zip(befores, order, strict=True)
             yield {key: other[slot] for one, other in pairs for slot, key in one.items()}
+
+
+def by_place(
+    olds: Iterable[str], news: Iterable[str], old: Mapping[str, TensorSpec], new: Mapping[str, TensorSpec], at: Places
+) -> Iterator[Way]:
+    """The way, where in each module that both sides have one child went and one came."""
+    groups: dict[str, tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]] = {}
+    for keys, there, side in ((olds, at[1], 0), (news, at[0], 1)):
+        for key in keys:
+            path, _, leaf = key.rpartition(".")
+            home = path
+            while home and home not in there:
+                home = home.rpartition(".")[0]
+            groups.setdefault(home, ({}, {}))[side].setdefault(path, {})[leaf] = key
+    found: dict[str, str] = {}
+    for befores, afters in groups.values():
+        if not len(befores) == len(afters) == 1:
+            return
+        (one,), (other,) = befores.values(), afters.values()
+        if {leaf: old[key].shape for leaf, key in one.items()} != {leaf: new[key].shape for leaf, key in other.items()}:
+            return
+        found |= {key: other[leaf] for leaf, key in one.items()}
+    yield found
 
 
 def _units(keys: Iterable[str], specs: Mapping[str, TensorSpec]) -> list[_Unit]:
