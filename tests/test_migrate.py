@@ -431,7 +431,8 @@ def test_what_one_class_renames_in_two_steps_meets_no_other_name(shell: Shell) -
         "    def forward(self, x):\n        return self.net(x)\n\n\n"
         "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
         "        self.layers = nn.ModuleList([PreNorm(4, Feed(4)) for _ in range(2)])\n\n"
-        "    def forward(self, x):\n        for layer in self.layers:\n            x = x + layer(x)\n        return x\n",
+        "    def forward(self, x):\n        for layer in self.layers:\n            x = x + layer(x)\n"
+        "        return x\n",
     )
     shell.edit(
         ("nn.Sequential(nn.Linear(dim, 7)", "nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 7)"),
