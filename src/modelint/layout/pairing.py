@@ -68,7 +68,7 @@ def _kind(layout: Layout, children: _Children, path: str) -> Hashable:
     """The class of the user, or those in a container; None: torch's own say nothing."""
     cls = class_at(layout, path)
     if cls is None or not cls.startswith("torch."):
-        return cls
+        return None if cls is None else cls.rpartition(".")[2]  # its file may have moved
     inner = {_kind(layout, children, _join(path, name)) for name in children.get(path, ())} - {None}
     return (cls, frozenset(inner)) if inner else None
 

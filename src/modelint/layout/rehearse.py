@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from modelint.keys.situation import fits
 from modelint.keys.table import TensorSpec
 from modelint.layout.migration import (
     Added,
@@ -115,9 +114,3 @@ def _normed(
     elif not divide and length in state and direction in state and weight not in state:
         one, other = state.pop(length), state.pop(direction)
         state[weight] = Held(other.spec, (*one.sources, *other.sources))
-
-
-def misfits(state: State, own: Mapping[str, TensorSpec]) -> set[str]:
-    """Keys at which a strict load would stop."""
-    wrong = {key for key, held in state.items() if key in own and not fits(held.spec, own[key])}
-    return wrong | (state.keys() ^ own.keys())
