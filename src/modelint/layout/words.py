@@ -63,7 +63,8 @@ def way_on(drift: Drifted, revert: str, keep: str = "") -> str:
     if drift.cls != "breaking" and (same or (drift.hooks and drift.severity == "information")):
         return f"`modelint lock {drift.model}` records the new layout"
     middle = f", or {keep}" if keep else ""
-    return f"{revert}{middle}; `modelint lock {drift.model}` accepts it"
+    writes = f"`modelint migrate {drift.model}` writes the hook, " if keep and drift.cls == "breaking" else ""
+    return f"{revert}{middle}; {writes}`modelint lock {drift.model}` accepts it"
 
 
 def also(drift: Drifted) -> str:
