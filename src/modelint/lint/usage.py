@@ -252,7 +252,8 @@ def _reports(node: t.Node, given: frozenset[str], listed: frozenset[str]) -> boo
             return True
         if not is_log(node):
             return False
-        if any(_MISSING.search(word) for word in _words(node)):
+        shows = any(isinstance(n, t.Name | t.Attr) for arg in node.args for n in t.walk(arg.value))
+        if shows and any(_MISSING.search(word) for word in _words(node)):
             return True
         return any(_DICTS.search(render(expr)) or render(expr) in given for expr in _counted(node))
     if isinstance(node, t.Bin):
