@@ -210,7 +210,7 @@ def alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
     Numbers go in source order, so a statement holds all numbers from its own up to that of the next one.
     """
     out: list[t.Node] = []
-    for stmt, after in zip(body, [*body[1:], None], strict=True):
+    for stmt, after in zip(body, [*body[1:], None], strict=False):
         inside = stmt.n <= n and (after is None or n < after.n)
         if not (inside and isinstance(stmt, t.If)):
             out.append(stmt)
