@@ -249,12 +249,10 @@ def _tensors(it: Interpreter, record: Record, methods: list[t.Def], building: fr
         if any(s.expr is None or not _moved(attr, s.expr) for s in others) or not _read_elsewhere(attr, methods):
             continue
         drawn = next((s for s in built if any(map(is_drawn, _made(s)))), None)
-        constant = tensors and len(stores) == 1 and first.method == "__init__"
-        if (drawn is None and not constant) or _becomes_one(attr, methods):
-            continue
         if drawn is not None and not _TRANSIENT.search(attr):
-            it.emit(StateTensor(drawn.place, attr, "random", drawn.method, None))
-        elif constant:
+            if not _becomes_one(attr, methods):
+                it.emit(StateTensor(drawn.place, attr, "random", drawn.method, None))
+        elif tensors and len(stores) == 1 and first.method == "__init__":
             it.emit(StateTensor(first.place, attr, "constant", "__init__", None))
 
 
