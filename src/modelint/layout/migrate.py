@@ -229,7 +229,7 @@ class _Run:
         base = self._known.bases[0].manifest
         drift = judge.compare(self._declaration, base, built)
         case = numbers.Case(self._declaration, base, built, drift, self._python)
-        if not numbers.can_settle(drift):
+        if not numbers.can_settle(drift, self._declaration):
             return Numbers("unsettled", "nothing is open")
         ((_, found),) = numbers.settle([case], self._options.declares)
         return found

@@ -255,12 +255,12 @@ class _Run:
 
     def _case(self, declaration: Declaration, base: Manifest, built: Result, drift: Drift) -> Case | None:
         """What is open, and can be settled by numbers."""
-        if declaration.inputs is None or not drift.facts:
+        if not drift.facts:
             return None
         from modelint.layout import numbers
 
         case = numbers.Case(declaration, base, built, drift, self._pythons[declaration.shown])
-        return case if numbers.can_settle(drift) else None
+        return case if numbers.can_settle(drift, declaration) else None
 
     def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
         """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""
