@@ -6,7 +6,7 @@ same in all of them, or do no harm: else the change goes to the class outside of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import partial
 from typing import NamedTuple
@@ -78,14 +78,41 @@ def _does(hooks: Hooks, bridge: Bridge, new: Layout, classes: Classes) -> bool:
 
 
 def _loaded(hooks: Hooks, state: rehearse.State, new: Layout, classes: Classes) -> rehearse.State:
-    """A file after the hooks of all modules, those outside before those inside, those of bases before the others."""
+    """A file after the hooks of all modules, those outside before those inside, those of bases before the others.
+
+    As in a load, each module is given what stands below it: a large model has many modules, and many keys.
+    """
     own = _all(new.keys)
+    doing: dict[str, list[str]] = {}
+    children: dict[str, dict[str, None]] = {"": {}}
     for path in new.modules:
         cls = owners.class_at(new, path)
-        if cls is not None:
-            for each in reversed((cls, *classes.bases(cls))):
-                rehearse.apply(state, hooks.get(each, ()), path, own)
-    return state
+        found = [each for each in reversed((cls, *classes.bases(cls))) if each in hooks] if cls is not None else []
+        if found:
+            doing[path] = found
+            for above in [*_above(path), path] if path else []:
+                children.setdefault(above.rpartition(".")[0], {})[above] = None
+    return _loaded_below("", state, hooks, own, doing, children)
+
+
+def _loaded_below(
+    path: str,
+    state: rehearse.State,
+    hooks: Hooks,
+    own: Mapping[str, TensorSpec],
+    doing: Mapping[str, Sequence[str]],
+    children: Mapping[str, Iterable[str]],
+) -> rehearse.State:
+    for cls in doing.get(path, ()):
+        rehearse.apply(state, hooks[cls], path, own)
+    parts = {child: rehearse.State() for child in children.get(path, ())}
+    rest = rehearse.State()
+    at = path.count(".") + 2 if path else 1
+    for key, held in state.items():
+        parts.get(".".join(key.split(".", at)[:at]), rest)[key] = held
+    for child, part in parts.items():
+        rest.update(_loaded_below(child, part, hooks, own, doing, children))
+    return rest
 
 
 def _all(table: KeyTable) -> dict[str, TensorSpec]:
@@ -101,6 +128,7 @@ class _Placing:
         self._classes = classes
         self._banned = banned
         self._own = _all(new.keys)
+        self._inside = _by_module(self._own, self._own)
 
     def hooks(self) -> tuple[Hooks, list[str]]:
         """The hooks, and the classes that may be to blame where they do harm, the likeliest first."""
@@ -158,7 +186,8 @@ class _Placing:
         for key, found in parts.items():
             for segment in found:
                 segments.setdefault(segment, []).append(key)
-        whole = {segment: self._is_whole(segment, keys, olds, parts) for segment, keys in segments.items()}
+        inside = _by_module(olds.values(), olds)
+        whole = {segment: self._is_whole(segment, {*keys}, inside, parts) for segment, keys in segments.items()}
         sites: dict[_Site, None] = {}
         for key, found in parts.items():
             for path, before, after in found:
@@ -184,19 +213,24 @@ class _Placing:
         return found
 
     def _is_whole(
-        self, segment: _Segment, keys: Sequence[str], olds: Mapping[str, str], parts: Mapping[str, Sequence[_Segment]]
+        self,
+        segment: _Segment,
+        moving: Collection[str],
+        inside: Mapping[str, Sequence[str]],
+        parts: Mapping[str, Sequence[_Segment]],
     ) -> bool:
-        """Whether all that stands below the old name goes below the new one, and nothing of today does."""
+        """Whether all that stands below the old name goes below the new one, and nothing of today does.
+
+        ``inside``: the old keys that stand in a module of today, or will.
+        """
         path, before, after = segment
         start, there = _join(path, before), _join(path, after)
         if start == there or f"{there}.".startswith(f"{start}."):
             return False
-        moving = {*keys}
-        inside = f"{path}." if path else ""
-        others = (key for key, name in olds.items() if key not in moving and name.startswith(inside))
+        others = (key for key in inside.get(path, ()) if key not in moving)
         if any(f"{_rest(key, parts[key], path)}.".startswith(f"{before}.") for key in others):
             return False
-        stays = (key for key in self._own if f"{key}.".startswith(f"{start}."))
+        stays = [*self._inside.get(start, ()), *([start] if start in self._own else [])]
         return all(there + key[len(start) :] in self._own for key in stays)
 
     def _others(self, bridge: Bridge) -> Iterator[_Site]:
@@ -303,6 +337,15 @@ def _rest(key: str, segments: Sequence[_Segment], path: str) -> str:
 def _above(key: str) -> Iterator[str]:
     parts = key.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts)))
+
+
+def _by_module(names: Iterable[str], keys: Iterable[str]) -> dict[str, list[str]]:
+    """``keys`` by all modules on the way to each of their ``names``."""
+    found: dict[str, list[str]] = {}
+    for name, key in zip(names, keys, strict=True):
+        for path in ("", *_above(name)):
+            found.setdefault(path, []).append(key)
+    return found
 
 
 def _back(path: str, came: Mapping[str, str]) -> str:
