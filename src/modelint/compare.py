@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint import catalogue, sources
 from modelint.checkpoint import torchscript
 from modelint.checkpoint.facts import WholeModule
+from modelint.checkpoint.limits import uncollected
 from modelint.console import Wrong, count, say, stdout
 from modelint.keys.cause import explain
 from modelint.keys.diff import diff
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 
 #: Every dotted beginning of every key is looked at: so many characters of them. 90,000 keys of a real model have 5e7.
 BEGINNINGS = 400_000_000
-#: More keys than these, both sides together, are compared and not explained: real models have 90,000 at most.
+#: More keys than these, both sides together, or more names in them, are compared and not explained: real models have
+#: 90,000 keys at most, made of a thousand names.
 _MOST_KEYS = 250_000
+_MOST_NAMES = 20_000
 _TOO_LARGE = "no cause was looked for among so many keys"
 #: Stands for "print it, and nothing else".
 STDOUT = "-"
 
 
+@uncollected()
 def run(arguments: argparse.Namespace) -> int:
     """0: a file of OLD loads into NEW unchanged. 1: it does not. 3: one cannot be looked at. Raises Wrong."""
     options = sources.Options(arguments.root, arguments.python, arguments.config)
@@ -43,24 +47,23 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"  {shown(line)}")
         return 3
     for each in (old, new):
-        if _beginnings(each) > BEGINNINGS:
+        if _has_too_many_parts(each):
             say(f"modelint: {shown(each.name)}: refused: its keys have too many parts to be compared")
             return 3
     compared = compare(old, new, options.root if old.kind == "file" else None)
-    code = program.program(compared.explanation, compared.origin)
     if arguments.emit_code not in (None, STDOUT):
-        _save(arguments.emit_code, code)
+        _save(arguments.emit_code, _code(compared))
     if arguments.emit_map is not None:
         _save(arguments.emit_map, keydiff.key_map(compared))
     lines: Iterable[str]
     if arguments.emit_code == STDOUT:
-        lines = (code,)
+        lines = (_code(compared),)
     elif arguments.format == "json":
         lines = (keydiff.as_json(compared),)
     elif arguments.keys:
         lines = keydiff.key_lines(compared)
     else:
-        lines = keydiff.text(compared, code, every=arguments.all)
+        lines = keydiff.text(compared, _code, every=arguments.all)
     if arguments.output_file is not None:
         _save(arguments.output_file, "".join(lines))
     else:
@@ -87,14 +90,28 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
     return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name)
 
 
+def _code(compared: keydiff.Compared) -> str:
+    return program.program(compared.explanation, compared.origin)
+
+
 def _is_too_large(old: Source, new: Source) -> bool:
-    return len(old.table.specs) + len(new.table.specs) > _MOST_KEYS
+    if not _MOST_NAMES < len(old.table.specs) + len(new.table.specs) <= _MOST_KEYS:
+        return len(old.table.specs) + len(new.table.specs) > _MOST_KEYS
+    names: set[str] = set()
+    for each in (old, new):
+        for key in each.table.specs:
+            names.update(key.split("."))
+        if len(names) > _MOST_NAMES:
+            return True
+    return False
 
 
-def _beginnings(source: Source) -> int:
-    roots = source.contents.roots if source.contents is not None else ()
-    keys = (key for names in (source.table.specs, *(root.tensors for root in roots)) for key in names)
-    return sum(len(key) * key.count(".") for key in keys)
+def _has_too_many_parts(source: Source) -> bool:
+    others = source.contents.roots[1:] if source.contents is not None else ()
+    keys = [key for names in (source.table.specs, *(root.tensors for root in others)) for key in names]
+    if max(map(len, keys), default=0) * "".join(keys).count(".") <= BEGINNINGS:
+        return False  # each counted as long as the longest
+    return sum(len(key) * key.count(".") for key in keys) > BEGINNINGS
 
 
 def _origin(old: Source) -> program.Origin:

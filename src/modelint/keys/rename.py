@@ -18,7 +18,6 @@ from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
 _MOST_PAIRS = 10_000
-
 #: One of several tensors of which torch computes another: the length and the direction of a weight norm.
 _COMPUTED = re.compile(r"\.parametrizations\.[^.]+\.original\d+$|\.weight_[gv]$")
 #: So many tensors of a unit tell what stands beside it.
