@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             for line in lines:
                 write(stream, line)
     say(_summary(compared) + (f"; {_TOO_LARGE}" if _is_too_large(old, new) else ""))
-    return 0 if compared.diff.loads else 1
+    return 0 if compared.loads else 1
 
 
 def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compared:
@@ -87,7 +87,8 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
         around = around._replace(others=others)
         tied = [path for path, table in others.items() if table.specs.keys() == old.table.specs.keys()]
         origin = origin._replace(roots=(origin.roots[0], *tied))
-    return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name)
+    nested = root is None and origin.roots[0] != "/"
+    return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name, nested)
 
 
 def _code(compared: keydiff.Compared) -> str:
@@ -134,6 +135,8 @@ def _save(path: str, text: str) -> None:
 
 def _summary(compared: keydiff.Compared) -> str:
     found = compared.diff
+    if found.loads and compared.nested:
+        return f"does not load as a whole; {shown(compared.origin.roots[0])} does"
     if found.loads:
         return "loads unchanged" if found.same else "loads unchanged, though not all is the same"
     counts = ((found.missing, "missing"), (found.unexpected, "unexpected"), (found.reshaped, "of another shape"))

@@ -32,7 +32,15 @@ def run(data: bytes | Source, start: int = 0, end: int | None = None, *, budget:
     """What the pickle at ``data[start:end]`` describes. Raises Refused if it is malformed or over budget."""
     machine = Machine(InMemory(data) if isinstance(data, bytes) else data, budget)
     value, stopped = machine.run(start, end)
-    return Outcome(value, stopped, tuple(machine.calls), tuple(machine.globals), machine.persistents, machine.loads)
+    return Outcome(
+        value,
+        stopped,
+        tuple(machine.calls),
+        tuple(machine.globals),
+        machine.persistents,
+        machine.loads,
+        machine.protocol,
+    )
 
 
 class Machine(Scalars, Containers, Calls):

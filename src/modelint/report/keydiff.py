@@ -28,6 +28,13 @@ class Compared(NamedTuple):
     explanation: Explanation
     origin: Origin
     new: str
+    #: The file holds more than the state dict, and nobody said that this is the one.
+    nested: bool = False
+
+    @property
+    def loads(self) -> bool:
+        """Whether ``load_state_dict`` of NEW takes a file of OLD as it is."""
+        return self.diff.loads and not self.nested
 
 
 def as_json(compared: Compared) -> str:
@@ -36,7 +43,7 @@ def as_json(compared: Compared) -> str:
     document = {
         "schema": 1,
         "same": found.same,
-        "loads": found.loads,
+        "loads": compared.loads,
         "missing": list(found.missing),
         "unexpected": list(found.unexpected),
         "reshaped": [_change(each) for each in found.reshaped],
@@ -102,6 +109,8 @@ def text(compared: Compared, code: Callable[[Compared], str], *, every: bool = F
 def _verdict(compared: Compared) -> str:
     found, before = compared.diff, compared.explanation.before
     sizes = f"{counted(before.cells)} in OLD, {len(before.new)} in NEW"
+    if found.loads and compared.nested:
+        return f"does not load as a whole; {compared.origin.roots[0]} does: {sizes}"
     if found.same:
         return f"the same: {sizes}"
     if found.loads:
