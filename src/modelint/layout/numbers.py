@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from modelint.layout import building, changes, client, doubt, drift, owners, revision, samples
 from modelint.layout.building import TIMEOUT
+from modelint.layout.client import Servers
 from modelint.layout.declare import Declaration
 from modelint.layout.drift import Drift
 from modelint.layout.facts import DriftFact, KeyRenamed, KeyRetyped, Numbers
@@ -68,7 +69,7 @@ def _is_open(fact: DriftFact) -> bool:
     return isinstance(fact, KeyRenamed) if breaks else fact.drift.cls == "silent" or may_differ(fact)
 
 
-def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Numbers]]:
+def settle(cases: Sequence[Case], declares: Declares, servers: Servers | None = None) -> Iterator[tuple[Case, Numbers]]:
     """What numbers say of each."""
     with tempfile.TemporaryDirectory(prefix="modelint-numbers-") as folder:
         copies = _Copies(os.path.join(os.path.realpath(folder), "code"))
@@ -86,16 +87,20 @@ def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Nu
                 timeout = timeout if declared.inputs is not None else min(timeout, _SHORT)
                 groups.setdefault((case.python, timeout, declared.memory), []).append(sides)
         for (python, timeout, memory), group in groups.items():
-            yield from _run(group, python, timeout, memory)
+            yield from _run(group, python, timeout, memory, servers)
 
 
-def _run(group: Sequence[_Sides], python: str, timeout: float, memory: int | None) -> Iterator[tuple[Case, Numbers]]:
+def _run(
+    group: Sequence[_Sides], python: str, timeout: float, memory: int | None, servers: Servers | None
+) -> Iterator[tuple[Case, Numbers]]:
     """One run of the tracer for all of them."""
     requests = [each for sides in group for each in sides.requests()]
     answers: dict[str, Result | Told | Failure] = {}
     words = None
     try:
-        for answer in client.answers(python, requests, timeout=timeout, memory=memory, jobs=_JOBS, shares=_SHARES):
+        for answer in client.answers(
+            python, requests, timeout=timeout, memory=memory, jobs=_JOBS, shares=_SHARES, servers=servers
+        ):
             answers[answer.id] = answer
     except client.Unusable as error:
         words = building.unusable_words(python, error.reason, error.detail)

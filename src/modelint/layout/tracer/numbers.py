@@ -41,8 +41,10 @@ def run(model: dict[str, Any], enter: Callable[..., None]) -> dict[str, Any]:
 class _Test:
     """What the model is run with, once in each regime."""
 
-    def __init__(self, make: Callable[[], Given], lines: Lines) -> None:
+    def __init__(self, make: Callable[[], Given], lines: Lines, trains: bool) -> None:
         self.make = make
+        #: In training, too; of several one is enough.
+        self.trains = trains
         #: Those that ran.
         self.lines = lines
         #: The old code does not run with it: it says nothing.
@@ -217,7 +219,9 @@ class _Side:
         if model is None:
             model = self._build()
             load(model, given)
-        return {**self._evaluate(model, test), **self._trained(load, given, test)}
+        results = self._evaluate(model, test)
+        del model
+        return {**results, **self._trained(load, given, test)} if test.trains else results
 
     def _evaluate(self, model: nn.Module, test: _Test) -> dict[str, Any]:
         model.eval()
@@ -267,7 +271,8 @@ class _Side:
     def _tests(self) -> list[_Test]:
         """One with inputs that are declared, several with those that were found."""
         if not self._found:
-            self._found = [_Test(make, Lines(self._model)) for make in self._makers()]
+            makers = enumerate(self._makers())
+            self._found = [_Test(make, Lines(self._model), number == 0) for number, make in makers]
         return self._found
 
     def _makers(self) -> list[Callable[[], Given]]:

@@ -96,7 +96,8 @@ class _Search:
                 more = (8 * size + 1, 8 * size, 4 * size + 1, 4 * size, 2 * size + 1, 2 * size)
                 for other in more if longer else (size + 1, size - 1):
                     resized = _resized(first, size, other, batch=False)
-                    expected = self.seconds[tuple(first)] * other / size
+                    axes = max(_numbers(text)[1:].count(size) for text in first)
+                    expected = self.seconds[tuple(first)] * (other / size) ** axes
                     if expected < _ALL and self._runs(resized):
                         yield resized
                         break
