@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelint.layout.interpreter import Found
     from modelint.layout.layout import Layout
     from modelint.layout.traced import Failure, Request, Result
+    from modelint.layout.traced import Numbers as Told
 
 #: Seconds for a model whose configuration gives none.
 TIMEOUT = 120.0
@@ -161,8 +162,8 @@ def _request(wish: Wish) -> Request:
     )
 
 
-def uses_of(built: Result | Failure) -> Uses:
-    """What a building used, as verdicts keep it."""
+def uses_of(built: Result | Told | Failure) -> Uses:
+    """What a building or a run used, as verdicts keep it."""
     from modelint.layout.traced import Failure
 
     uses = built.uses

@@ -215,10 +215,11 @@ class _Run:
                 self._judge(declaration, built)
 
     def _settle(self, servers: Servers) -> None:
-        from modelint.layout import judge, numbers, settle
+        from modelint.layout import judge, numbers, remembered, settle
 
         declares = self._options.declares or (lambda folder, name: None)
-        for case, found in numbers.settle(self._open, declares, servers):
+        kept = remembered.Remembered(self._verdicts)
+        for case, found in numbers.settle(self._open, declares, kept, servers):
             said = judge.drift(case.declaration, case.base, case.built, settle.settled(case.drift, found))
             if found.outcome == "unsettled":
                 self._notes[f"{case.declaration.shown}: not settled by numbers: {found.words}"] = None

@@ -47,8 +47,8 @@ class _Test:
         self.trains = trains
         #: Those that ran.
         self.lines = lines
-        #: The old code does not run with it: it says nothing.
-        self.refused = False
+        #: The old code does not run with it: it says nothing. Where this side is the old code, it failed.
+        self.refused = self.failed = False
 
 
 class _Side:
@@ -71,7 +71,7 @@ class _Side:
     def inputs(self) -> dict[str, Any]:
         """What a callable of the new code makes, for the old code, which may not have it; or what is found to run."""
         if self._task["inputs"] is None:
-            found = sought.find(self._build, self._task["candidates"])
+            found = sought.find(self._build, self._task["candidates"], [self._model["args"], self._model["kwargs"]])
             if not found:
                 raise Unsettled("no inputs are declared, and none were found with which it runs")
             self._meeting.write(INPUTS, {"found": found})
@@ -137,7 +137,8 @@ class _Side:
         return verdict
 
     def _lines(self) -> dict[str, Any]:
-        return {"made": self._made.found(), "run": together(each.lines for each in self._found if not each.refused)}
+        """Of inputs that the old code does not take, the new code alone has lines, and they change nothing."""
+        return {"made": self._made.found(), "run": together(each.lines for each in self._found if not each.failed)}
 
     def _refuse_random(
         self,
@@ -211,7 +212,7 @@ class _Side:
         except Exception as error:
             if self._task["inputs"] is not None:
                 raise
-            test.refused = True
+            test.failed = True
             return {"refused": one_line(error)}
 
     def _ran(self, test: _Test, load: Callable[..., None], given: Any, model: nn.Module | None) -> dict[str, Any]:
