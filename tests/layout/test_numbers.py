@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from modelint.cli import main
+from modelint.layout import numbers
 
 NET = '''"""A net."""
 import torch
@@ -495,6 +496,35 @@ def test_the_code_that_wrote_the_manifest_counts_not_the_last_commit(repository:
 def test_nothing_runs_without_drift(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelint.layout.numbers.settle", None)
     assert repository.check()[0] == []
+
+
+def test_what_numbers_said_is_kept(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until something changes that it hangs on: here what the code of today imports, which then computes the same."""
+    repository.replace("net.py", RELU)
+    first = repository.one()
+    with monkeypatch.context() as patch:
+        patch.setattr("modelint.layout.numbers._run", None)
+        assert repository.one() == first
+        repository.touch("helper.py")
+        assert repository.one() == first
+    repository.replace("net.py", ("F.relu(", "F.gelu("), DOUBLED)
+    assert repository.one()["severity"] == "information"
+    repository.replace("helper.py", ("1.0 * x", "2.0 * x"))
+    assert {each["severity"] for each in repository.check()[0]} == {"error"}
+    repository.replace("helper.py", ("2.0 * x", "1.0 * x"))
+    repository.replace("pyproject.toml", ("[5, 4]", "[5, 5]"))
+    assert "does not run with the declared inputs" in repository.unsettled()
+
+
+def test_what_failed_is_tried_again(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.replace("net.py", RELU)
+    repository.replace("pyproject.toml", ("[5, 4]", "[5, 5]"))
+    assert "does not run" in repository.unsettled()
+    runs = []
+    real = numbers._run
+    monkeypatch.setattr("modelint.layout.numbers._run", lambda *given: runs.append(given) or real(*given))
+    assert "does not run" in repository.unsettled()
+    assert len(runs) == 1
 
 
 # Faults

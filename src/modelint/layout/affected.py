@@ -19,6 +19,8 @@ from modelint import __version__, atomic
 from modelint.layout.declare import Declaration
 
 _FORMAT = 1
+#: Before the name of a model: what numbers said of it.
+_NUMBERS = "/numbers/"
 _MAX_BYTES = 64_000_000
 #: Verdicts on projects that nobody has checked for so long (seconds) are removed.
 _MAX_AGE = 90 * 24 * 3600
@@ -71,7 +73,46 @@ class Verdicts:
 
     def is_unaffected(self, declaration: Declaration, python: str) -> bool:
         """Is the last verdict on it good, and everything that it hangs on the same?"""
-        entry = self._entries.get(declaration.name)
+        return self._holds_all(self._entries.get(declaration.name), declaration, python)
+
+    def keep(
+        self, declaration: Declaration, python: str, uses: Uses, *, good: bool, written: Sequence[str] = ()
+    ) -> None:
+        """A new verdict; ``good``: nothing at all is to be said of the model. ``written``: what this run wrote."""
+        for path in written:
+            self._contents.pop(path, None)
+        self._entries[declaration.name] = self._entry(declaration, python, uses, good, written)
+        self._changed = True
+
+    def numbers(self, declaration: Declaration, python: str, on: str) -> Any:
+        """What `keep_numbers` was given, if everything is the same that it hangs on; else None."""
+        entry = self._entries.get(_NUMBERS + declaration.name)
+        same = entry is not None and entry.get("on") == on and self._holds_all(entry, declaration, python)
+        return entry.get("numbers") if same and entry is not None else None
+
+    def keep_numbers(self, declaration: Declaration, python: str, uses: Uses, on: str, numbers: Sequence[Any]) -> None:
+        """What numbers say of the drift of a model; ``on``: what else than these files and packages it hangs on."""
+        entry = self._entry(declaration, python, uses, True, ())
+        self._entries[_NUMBERS + declaration.name] = {**entry, "on": on, "numbers": list(numbers)}
+        self._changed = True
+
+    def _entry(
+        self, declaration: Declaration, python: str, uses: Uses, good: bool, written: Sequence[str]
+    ) -> dict[str, Any]:
+        hangs_on = {*uses.python, *uses.data, *_files_of(declaration)}.difference(written)
+        return {
+            # What was written while the model was built may not be what was built.
+            "good": good and not any(self._is_younger(path) for path in hangs_on),
+            "declaration": _declaration(declaration),
+            "manifest": self._manifest(declaration),
+            "interpreter": _interpreter(python),
+            "missing": sorted(set(uses.missing)),
+            "packages": [[path, file_stamp(path)] for path in _with_folders(uses.packages)],
+            "data": [self._number(path, code=False) for path in sorted(set(uses.data))],
+            "python": [self._number(path, code=True) for path in sorted(set(uses.python))],
+        }
+
+    def _holds_all(self, entry: Mapping[str, Any] | None, declaration: Declaration, python: str) -> bool:
         return (
             entry is not None
             and entry["good"] is True
@@ -83,26 +124,6 @@ class Verdicts:
             and all(self._holds(each) for each in entry["data"])
             and all(self._holds(each) for each in entry["python"])
         )
-
-    def keep(
-        self, declaration: Declaration, python: str, uses: Uses, *, good: bool, written: Sequence[str] = ()
-    ) -> None:
-        """A new verdict; ``good``: nothing at all is to be said of the model. ``written``: what this run wrote."""
-        hangs_on = {*uses.python, *uses.data, *_files_of(declaration)}.difference(written)
-        for path in written:
-            self._contents.pop(path, None)
-        self._entries[declaration.name] = {
-            # What was written while the model was built may not be what was built.
-            "good": good and not any(self._is_younger(path) for path in hangs_on),
-            "declaration": _declaration(declaration),
-            "manifest": self._manifest(declaration),
-            "interpreter": _interpreter(python),
-            "missing": sorted(uses.missing),
-            "packages": [[path, file_stamp(path)] for path in _with_folders(uses.packages)],
-            "data": [self._number(path, code=False) for path in sorted(set(uses.data))],
-            "python": [self._number(path, code=True) for path in sorted(set(uses.python))],
-        }
-        self._changed = True
 
     def recall(self, key: str) -> Any:
         """What `remember` was given in an earlier run."""
@@ -118,7 +139,8 @@ class Verdicts:
         """Write what is new, atomically; of ``names``, where they are given, and of no other models."""
         if not self._changed or self._path is None:
             return
-        kept = {*(self._entries if names is None else names), *(key for key in self._entries if key.startswith("/"))}
+        kept = set(self._entries if names is None else names)
+        kept |= {_NUMBERS + name for name in kept} | {key for key, entry in self._entries.items() if "value" in entry}
         entries = {name: entry for name, entry in self._entries.items() if name in kept}
         used = sorted({each for entry in entries.values() for each in _numbers(entry)})
         place = {number: position for position, number in enumerate(used)}

@@ -13,9 +13,11 @@ from modelint.layout.affected import Uses, Verdicts, file_stamp
 from modelint.layout.declare import Declaration, Project
 
 if TYPE_CHECKING:
+    from modelint.layout.client import Servers
     from modelint.layout.interpreter import Found
     from modelint.layout.layout import Layout
     from modelint.layout.traced import Failure, Request, Result
+    from modelint.layout.traced import Numbers as Told
 
 #: Seconds for a model whose configuration gives none.
 TIMEOUT = 120.0
@@ -102,12 +104,16 @@ class Interpreters:
 
 
 def build(
-    wishes: Mapping[str, Sequence[Wish]], *, jobs: int, progress: Progress | None = None
+    wishes: Mapping[str, Sequence[Wish]],
+    *,
+    jobs: int,
+    progress: Progress | None = None,
+    servers: Servers | None = None,
 ) -> Iterator[tuple[Declaration, Result | Failure | NotBuilt]]:
     """Build the models wished for, by interpreter; yields them as they are done. Ctrl-C ends every process."""
     total = sum(map(len, wishes.values()))
     try:
-        for done, built in enumerate(_build(wishes, jobs), 1):
+        for done, built in enumerate(_build(wishes, jobs, servers), 1):
             if progress is not None:
                 progress(built[0].shown, done, total)
             yield built
@@ -117,7 +123,7 @@ def build(
 
 
 def _build(
-    wishes: Mapping[str, Sequence[Wish]], jobs: int
+    wishes: Mapping[str, Sequence[Wish]], jobs: int, servers: Servers | None
 ) -> Iterator[tuple[Declaration, Result | Failure | NotBuilt]]:
     from modelint.layout import client
 
@@ -129,7 +135,9 @@ def _build(
             by_id = {wish.declaration.shown: wish.declaration for wish in group}
             requests = [_request(wish) for wish in group]
             try:
-                for built in client.trace(python, requests, timeout=timeout or TIMEOUT, memory=memory, jobs=jobs):
+                for built in client.trace(
+                    python, requests, timeout=timeout or TIMEOUT, memory=memory, jobs=jobs, servers=servers
+                ):
                     yield by_id.pop(built.id), built
             except client.Unusable as error:
                 missed = NotBuilt(unusable_words(python, error.reason, error.detail), ())
@@ -154,8 +162,8 @@ def _request(wish: Wish) -> Request:
     )
 
 
-def uses_of(built: Result | Failure) -> Uses:
-    """What a building used, as verdicts keep it."""
+def uses_of(built: Result | Told | Failure) -> Uses:
+    """What a building or a run used, as verdicts keep it."""
     from modelint.layout.traced import Failure
 
     uses = built.uses

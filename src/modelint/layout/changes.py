@@ -83,22 +83,29 @@ def changes(olds: Mapping[str, str], news: Mapping[str, str], old_ran: Ran, new_
 def _matched(
     before: Mapping[str, File], after: Mapping[str, File]
 ) -> Iterator[tuple[Function | None, Function | None]]:
-    """Each function with its counterpart: of the same name in the same file, else the one that is most alike."""
+    """Each function with its counterpart: the one of the same name in the same file, unless that is another one and
+    the old one goes by another name now; else the one that is most alike.
+    """
     olds = {(name, each): found for name, file in before.items() for each, found in file.functions.items()}
     news = {(name, each): found for name, file in after.items() for each, found in file.functions.items()}
     for key in olds.keys() & news.keys():
-        yield olds.pop(key), news.pop(key)
-    texts = {key: {each.text for each in function.statements} for key, function in olds.items()}
-    for function in news.values():
-        own = {each.text for each in function.statements}
-        alike = {key: len(own & other) / max(1, len(own | other)) for key, other in texts.items() if key in olds}
-        best = max(alike, key=lambda key: alike[key], default=None)
-        if best is None or alike[best] < _ALIKE:
-            yield None, function
-        else:
-            yield olds.pop(best), function
+        if _likeness(olds[key], news[key]) >= _ALIKE:
+            yield olds.pop(key), news.pop(key)
+    for key, function in list(news.items()):
+        alike = {each: _likeness(old, function) for each, old in olds.items()}
+        best = max(alike, key=lambda each: alike[each], default=None)
+        if best is not None and alike[best] >= _ALIKE:
+            yield olds.pop(best), news.pop(key)
+    for key, function in news.items():
+        yield olds.pop(key, None), function
     for function in olds.values():
         yield function, None
+
+
+def _likeness(one: Function, other: Function) -> float:
+    """The share of their statements that both have."""
+    before, after = ({each.text for each in function.statements} for function in (one, other))
+    return len(before & after) / max(1, len(before | after))
 
 
 def _differing(one: Function | None, other: Function | None) -> Iterator[tuple[bool, Function, Statement]]:

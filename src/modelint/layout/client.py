@@ -59,12 +59,15 @@ def trace(
     memory: int | None,
     jobs: int,
     on_event: Callable[[Mapping[str, Any]], None] | None = None,
+    servers: Servers | None = None,
 ) -> Iterator[Result | Failure]:
     """Build and record each model in the interpreter ``python``; in the order in which they are done.
 
-    ``timeout`` (seconds) and ``memory`` (bytes; None: half of what is free) hold for each model.
+    ``timeout`` (seconds) and ``memory`` (bytes; None: half of what is free) hold for each model. A server of those
+    given is asked, and more than once.
     """
-    for each in answers(python, requests, timeout=timeout, memory=memory, jobs=jobs, on_event=on_event):
+    said = answers(python, requests, timeout=timeout, memory=memory, jobs=jobs, on_event=on_event, servers=servers)
+    for each in said:
         assert not isinstance(each, Numbers)  # none was asked for
         yield each
 
@@ -78,12 +81,16 @@ def answers(
     jobs: int,
     shares: int = 2,
     on_event: Callable[[Mapping[str, Any]], None] | None = None,
+    servers: Servers | None = None,
 ) -> Iterator[Result | Numbers | Failure]:
     """`trace`, for requests that may be sides of a comparison by numbers.
 
     Where no ``memory`` is given, each may take one of so many ``shares`` of what is free.
     """
-    with _Server(python, requests, timeout, memory, jobs, shares) as server:
+    with contextlib.ExitStack() as stack:
+        server = (servers or Servers()).take(python)
+        stack.callback(server.end)
+        server.ask(requests, timeout, memory, jobs, shares)
         left = {each.id: each for each in requests}
         for event in server.events():
             if on_event is not None:
@@ -94,6 +101,9 @@ def answers(
             if kind == "ready":
                 server.wait = timeout + _GRACE
             elif kind == "done":
+                if servers is not None:
+                    stack.pop_all()
+                    servers.give_back(python, server)
                 return
             elif kind == "result":
                 del left[event["id"]]
@@ -109,60 +119,66 @@ def answers(
             yield Failure(name, "signal", "resources", words, None, None, (), traced.Uses())
 
 
-class _Server:
-    """The process, its pipe and its files, for as long as the block lasts."""
+class Servers:
+    """Servers that have imported torch and are done with what they were asked, for as long as the block lasts."""
 
-    def __init__(
-        self,
-        python: str,
-        requests: Sequence[Request],
-        timeout: float,
-        memory: int | None,
-        jobs: int,
-        shares: int,
-    ) -> None:
+    def __init__(self) -> None:
+        self._idle: dict[str, _Server] = {}
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def take(self, python: str) -> _Server:
+        """One in this interpreter. Raises Unusable."""
+        known = self._idle.pop(python, None)
+        if known is not None and known.lives:
+            return known
+        return _Server(python)
+
+    def give_back(self, python: str, server: _Server) -> None:
+        self._idle[python] = server
+
+    def end(self) -> None:
+        while self._idle:
+            self._idle.popitem()[1].end()
+
+
+class _Server:
+    """The process, its pipes and its files, until it is ended."""
+
+    def __init__(self, python: str) -> None:
         self._python = python
-        self._request = {
-            "protocol": PROTOCOL,
-            "timeout": timeout,
-            "memory": memory,
-            "jobs": jobs,
-            "shares": shares,
-            "models": [traced.question(each) for each in requests],
-        }
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
-        self._path = ""
+        self._paths: list[str] = []
         self._output: IO[bytes] | None = None
         self._silent = False
         #: Seconds until a server that says nothing counts as hanging.
         self.wait = _START
-
-    def __enter__(self) -> _Server:
         try:
             self._start()
         except BaseException:
-            self._end()
+            self.end()
             raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._end()
+    @property
+    def lives(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _start(self) -> None:
         if not hasattr(os, "fork"):
             raise Unusable("platform", f"{sys.platform} has no fork")
-        handle, self._path = tempfile.mkstemp(prefix="modelint-", suffix=".json")
-        with open(handle, "w", encoding="ascii") as file:
-            json.dump(self._request, file)
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by _end)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by end)
         self._pipe, write = os.pipe()
         environment = {name: value for name, value in os.environ.items() if name not in _OURS}
         try:
             self._process = subprocess.Popen(
-                [self._python, _MAIN, self._path, str(write)],
+                [self._python, _MAIN, str(write)],
                 pass_fds=(write,),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=self._output,
                 stderr=self._output,
                 env={**environment, **_SET},
@@ -172,6 +188,27 @@ class _Server:
             raise Unusable("gone", f"{self._python}: {error.strerror}") from None
         finally:
             os.close(write)
+
+    def ask(self, requests: Sequence[Request], timeout: float, memory: int | None, jobs: int, shares: int) -> None:
+        """What it then answers are `events`."""
+        question = {
+            "protocol": PROTOCOL,
+            "timeout": timeout,
+            "memory": memory,
+            "jobs": jobs,
+            "shares": shares,
+            "models": [traced.question(each) for each in requests],
+        }
+        if self.wait != _START:  # it is ready
+            self.wait = timeout + _GRACE
+        handle, path = tempfile.mkstemp(prefix="modelint-", suffix=".json")
+        self._paths.append(path)
+        with open(handle, "w", encoding="ascii") as file:
+            json.dump(question, file)
+        assert self._process is not None and self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # why it ended is told by what it said
+            self._process.stdin.write(os.fsencode(path) + b"\n")
+            self._process.stdin.flush()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Each event, until the server ends or says nothing for too long."""
@@ -208,7 +245,7 @@ class _Server:
         lines = self._output.read().decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
         return "died", f"{self._python}: {lines[-1].strip()}"
 
-    def _end(self) -> None:
+    def end(self) -> None:
         try:
             if self._process is not None and self._process.poll() is None:
                 self._process.terminate()  # it ends its children first
@@ -218,9 +255,14 @@ class _Server:
             if self._process is not None and self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
+            if self._process is not None and self._process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
             if self._pipe >= 0:
                 os.close(self._pipe)
+                self._pipe = -1
             if self._output is not None:
                 self._output.close()
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
+            for path in self._paths:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)

@@ -13,7 +13,8 @@ from modelint.layout.changes import Change
 from modelint.layout.statements import read
 
 #: In the dump of a statement.
-_NUMBER = re.compile(r"(?:UnaryOp\(op=USub\(\), operand=)?Constant\(value=-?[\d.][\w.+-]*\)")
+_PLAIN = r"Constant\(value=-?[\d.][\w.+-]*\)"
+_NUMBER = re.compile(rf"UnaryOp\(op=USub\(\), operand={_PLAIN}\)|{_PLAIN}")
 _ORDER = re.compile(r"ops=\[(?:Lt|LtE|Gt|GtE)\(\)\]")
 _EQUALITY = re.compile(r"ops=\[(?:Eq|NotEq)\(\)\], comparators=\[(?!Constant\(value=(?:'|\"|None|True|False))")
 _TESTS = ("If ", "While ")

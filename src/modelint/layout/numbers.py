@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 from modelint.layout import building, changes, client, doubt, drift, owners, revision, samples
 from modelint.layout.building import TIMEOUT
+from modelint.layout.client import Servers
 from modelint.layout.declare import Declaration
 from modelint.layout.drift import Drift
 from modelint.layout.facts import DriftFact, KeyRenamed, KeyRetyped, Numbers
 from modelint.layout.manifest import Manifest
+from modelint.layout.remembered import Remembered
 from modelint.layout.revision import Copy, NoRevision, Revision
 from modelint.layout.settle import may_differ
 from modelint.layout.traced import Failure, Request, Result
@@ -68,8 +70,10 @@ def _is_open(fact: DriftFact) -> bool:
     return isinstance(fact, KeyRenamed) if breaks else fact.drift.cls == "silent" or may_differ(fact)
 
 
-def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Numbers]]:
-    """What numbers say of each."""
+def settle(
+    cases: Sequence[Case], declares: Declares, kept: Remembered, servers: Servers | None = None
+) -> Iterator[tuple[Case, Numbers]]:
+    """What numbers say of each; what they said in an earlier run is not run again."""
     with tempfile.TemporaryDirectory(prefix="modelint-numbers-") as folder:
         copies = _Copies(os.path.join(os.path.realpath(folder), "code"))
         groups: dict[tuple[str, float, int | None], list[_Sides]] = {}
@@ -78,7 +82,12 @@ def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Nu
             os.mkdir(meeting)
             declared = case.declaration
             try:
-                sides = _sides(case, copies, declares, meeting)
+                asked = _asked(case)
+                known = kept.recall(case, asked.on)
+                if known is not None:
+                    yield case, known
+                    continue
+                sides = _sides(asked, copies, declares, meeting)
             except (_Unsettled, NoRevision) as unsettled:
                 yield case, Numbers("unsettled", str(unsettled))
             else:
@@ -86,16 +95,25 @@ def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Nu
                 timeout = timeout if declared.inputs is not None else min(timeout, _SHORT)
                 groups.setdefault((case.python, timeout, declared.memory), []).append(sides)
         for (python, timeout, memory), group in groups.items():
-            yield from _run(group, python, timeout, memory)
+            yield from _run(group, python, timeout, memory, kept, servers)
 
 
-def _run(group: Sequence[_Sides], python: str, timeout: float, memory: int | None) -> Iterator[tuple[Case, Numbers]]:
+def _run(
+    group: Sequence[_Sides],
+    python: str,
+    timeout: float,
+    memory: int | None,
+    kept: Remembered,
+    servers: Servers | None,
+) -> Iterator[tuple[Case, Numbers]]:
     """One run of the tracer for all of them."""
     requests = [each for sides in group for each in sides.requests()]
     answers: dict[str, Result | Told | Failure] = {}
     words = None
     try:
-        for answer in client.answers(python, requests, timeout=timeout, memory=memory, jobs=_JOBS, shares=_SHARES):
+        for answer in client.answers(
+            python, requests, timeout=timeout, memory=memory, jobs=_JOBS, shares=_SHARES, servers=servers
+        ):
             answers[answer.id] = answer
     except client.Unusable as error:
         words = building.unusable_words(python, error.reason, error.detail)
@@ -103,9 +121,12 @@ def _run(group: Sequence[_Sides], python: str, timeout: float, memory: int | Non
         try:
             if words is not None:
                 raise _Unsettled(words)
-            yield sides.case, sides.verdict(answers)
+            said = sides.verdict(answers)
         except _Unsettled as unsettled:
-            yield sides.case, Numbers("unsettled", str(unsettled))
+            said = Numbers("unsettled", str(unsettled))
+        if words is None:
+            sides.keep(answers, said, kept)
+        yield sides.asked.case, said
 
 
 class _Copies:
@@ -123,16 +144,33 @@ class _Copies:
         return self._known[found]
 
 
-def _sides(case: Case, copies: _Copies, declares: Declares, meeting: str) -> _Sides:
-    """What is to be run. Raises _Unsettled and NoRevision."""
-    declaration = case.declaration
+class _Asked(NamedTuple):
+    case: Case
+    found: Revision
+    #: Where no inputs are declared: those that the project shows.
+    candidates: tuple[tuple[str, ...], ...]
+
+    @property
+    def on(self) -> str:
+        """What the answer hangs on beside the files of the work tree."""
+        return f"{self.found} {self.candidates}"
+
+
+def _asked(case: Case) -> _Asked:
+    """Raises _Unsettled and NoRevision."""
     breaking = [fact for fact in case.drift.facts if fact.drift.cls == "breaking"]
     if not all(isinstance(fact, KeyRenamed) for fact in breaking):
         raise _Unsettled("files of the old layout do not load")
     _refuse_large(case)
-    found = revision.base(declaration.manifest)
-    copy = copies.of(found)
-    return _Sides(case, _in_copy(declaration, found, copy, declares), found, copy, meeting)
+    found = revision.base(case.declaration.manifest)
+    shown = samples.shown(case.declaration) if case.declaration.inputs is None else ()
+    return _Asked(case, found, tuple(each.inputs for each in shown))
+
+
+def _sides(asked: _Asked, copies: _Copies, declares: Declares, meeting: str) -> _Sides:
+    """What is to be run. Raises _Unsettled and NoRevision."""
+    copy = copies.of(asked.found)
+    return _Sides(asked, _in_copy(asked.case.declaration, asked.found, copy, declares), copy, meeting)
 
 
 def _refuse_large(case: Case) -> None:
@@ -178,10 +216,10 @@ def _in_copy(declaration: Declaration, found: Revision, copy: Copy, declares: De
 class _Sides:
     """One comparison: what is asked of the tracer, and what comes of the answers."""
 
-    def __init__(self, case: Case, old: Declaration, found: Revision, copy: Copy, meeting: str) -> None:
-        self.case = case
+    def __init__(self, asked: _Asked, old: Declaration, copy: Copy, meeting: str) -> None:
+        self.asked = asked
+        self.case, self._found = asked.case, asked.found
         self._old = old
-        self._found = found
         self._copy = copy
         self._meeting = meeting
 
@@ -223,6 +261,14 @@ class _Sides:
             found,
         )
 
+    def keep(self, answers: Mapping[str, Result | Told | Failure], said: Numbers, kept: Remembered) -> None:
+        """Unless a side failed: the next time it may have more memory, or time."""
+        own = {side: answers[self._id(side)] for side in _SIDES if self._id(side) in answers}
+        news = [each for side, each in own.items() if side in ("inputs", "new") and not isinstance(each, Failure)]
+        olds = [each for side, each in own.items() if side in ("old", "layout") and not isinstance(each, Failure)]
+        if len(news) + len(olds) == len(own):
+            kept.keep(self.case, self.asked.on, news, olds, said)
+
     def requests(self) -> Iterator[Request]:
         """The one that waits comes after the one that it waits for."""
         case, old = self.case, self._old
@@ -234,8 +280,7 @@ class _Sides:
             "moved": owners.moved_modules(renames),
         }
         if case.declaration.inputs is None:
-            candidates = [list(each.inputs) for each in samples.shown(case.declaration)]
-            yield self._request("inputs", case.declaration, {**task, "candidates": candidates})
+            yield self._request("inputs", case.declaration, {**task, "candidates": self.asked.candidates})
         elif isinstance(case.declaration.inputs, str):
             yield self._request("inputs", case.declaration, task)
         yield self._request("old", old, task)

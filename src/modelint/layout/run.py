@@ -15,6 +15,7 @@ from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
 from modelint.layout.declare import Declaration, Project, shown_name
 
 if TYPE_CHECKING:
+    from modelint.layout.client import Servers
     from modelint.layout.drift import Drift
     from modelint.layout.manifest import Manifest, ManifestError
     from modelint.layout.numbers import Case
@@ -198,12 +199,18 @@ class _Run:
             self._notes["  give one: --python, MODELINT_PYTHON, or python = ... in [tool.modelint]"] = None
 
     def _build(self, wishes: Iterable[Wish]) -> None:
-        from modelint.layout import building
+        from modelint.layout import building, client
 
         grouped = building.by_interpreter((self._pythons[wish.declaration.shown], wish) for wish in wishes)
         make = self._options.progress
         progress = make() if make is not None and sum(map(len, grouped.values())) > 1 else None
-        for declaration, built in building.build(grouped, jobs=self._options.jobs, progress=progress):
+        with client.Servers() as servers:
+            self._judge_all(building.build(grouped, jobs=self._options.jobs, progress=progress, servers=servers))
+            if self._open:
+                self._settle(servers)
+
+    def _judge_all(self, answers: Iterable[tuple[Declaration, Result | Failure | NotBuilt]]) -> None:
+        for declaration, built in answers:
             project = next(each for each in self._projects if each.folder == declaration.folder)
             if isinstance(built, NotBuilt):
                 self._counts["missed"] += 1
@@ -211,13 +218,13 @@ class _Run:
                 self._verdicts[project.folder].remember("interpreter", None)  # the next run searches anew
             else:
                 self._judge(declaration, built)
-        if self._open:
-            self._settle()
 
-    def _settle(self) -> None:
-        from modelint.layout import judge, numbers, settle
+    def _settle(self, servers: Servers) -> None:
+        from modelint.layout import judge, numbers, remembered, settle
 
-        for case, found in numbers.settle(self._open, self._options.declares or (lambda folder, name: None)):
+        declares = self._options.declares or (lambda folder, name: None)
+        kept = remembered.Remembered(self._verdicts)
+        for case, found in numbers.settle(self._open, declares, kept, servers):
             said = judge.drift(case.declaration, case.base, case.built, settle.settled(case.drift, found))
             if found.outcome == "unsettled":
                 self._notes[f"{case.declaration.shown}: not settled by numbers: {found.words}"] = None

@@ -19,6 +19,7 @@ _ENDS = ast.Return | ast.Raise | ast.Continue | ast.Break
 _UNSEEN = ast.Global | ast.Nonlocal | ast.Pass | ast.Continue | ast.Break | ast.Try | ast.TryStar
 _ASKS = ("isinstance", "issubclass")
 _COMMON = frozenset(dir(builtins))
+_PURE = frozenset("bool dict enumerate float int len list max min range reversed set sorted str sum tuple zip".split())
 #: In a test it stands for the mode, which is no setting: a model is run both ways.
 _MODE = "self.training"
 
@@ -113,15 +114,16 @@ class _Reader:
                     continue
                 values.append(f"{name} {ast.dump(node.args)}")
                 parameters = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)} - {"self"}
-                statements = tuple(self._statements(node.body, (), parameters | _assigned(node.body)))
+                local = _Locals(node.body, parameters)
+                statements = tuple(self._statements(node.body, (), local))
                 # Of two functions of one name (a property and its setter) both count.
                 before = found[name].statements if name in found else ()
                 found[name] = Function(self._path, name, cls, frozenset(parameters), before + statements)
                 todo.append((name, None, node.body))
         return File(found, frozenset(bases), tuple(values))
 
-    def _statements(self, body: Sequence[ast.stmt], tests: tuple[Test, ...], local: set[str]) -> Iterator[Statement]:
-        """Simple statements, and the heads of others; ``local``: names that hang on what the function is given."""
+    def _statements(self, body: Sequence[ast.stmt], tests: tuple[Test, ...], local: _Locals) -> Iterator[Statement]:
+        """Simple statements, and the heads of others."""
         for node in body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
@@ -129,12 +131,12 @@ class _Reader:
                 continue  # a docstring
             blocks = {name: value for name, value in ast.iter_fields(node) if _is_block(value)}
             if not isinstance(node, _UNSEEN) and not (isinstance(node, ast.AnnAssign) and node.value is None):
-                yield self._head(node, blocks, tests)
+                yield self._head(node, blocks, tests, local.names)
             after = tests
             for name, block in blocks.items():
                 inner = tests
                 if isinstance(node, ast.If):
-                    looks = _looks_at(node.test, local)
+                    looks = _looks_at(node.test, local.given)
                     inner = (*tests, Test(node.lineno, _lines(block), False, looks))
                     if name == "body" and isinstance(block[-1], _ENDS):
                         after = (*tests, Test(node.lineno, _lines(block), True, looks))
@@ -142,12 +144,16 @@ class _Reader:
                     yield from self._statements([each] if isinstance(each, ast.stmt) else each.body, inner, local)
             tests = after
 
-    def _head(self, node: ast.stmt, blocks: Iterable[str], tests: tuple[Test, ...]) -> Statement:
+    def _head(self, node: ast.stmt, blocks: Iterable[str], tests: tuple[Test, ...], local: frozenset[str]) -> Statement:
         parts = [each for name, value in ast.iter_fields(node) if name not in blocks for each in _nodes(value)]
         text = " ".join([type(node).__name__, *(ast.dump(each) for each in parts)])
         ends = [each.end_lineno for each in parts if isinstance(each, ast.expr) and each.end_lineno]
         end = max(ends, default=node.lineno) if blocks else node.end_lineno or node.lineno
-        names = frozenset(name for part in parts for name in self._mentioned(part))
+        own = {each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)} & local
+        attributes = {each.attr for part in parts for each in ast.walk(part) if isinstance(each, ast.Attribute)}
+        mentioned = (name for part in parts for name in self._mentioned(part))
+        # What the function itself calls so is nobody else's function.
+        names = frozenset(name for name in mentioned if name[1] not in own or name[1] in attributes)
         return Statement(text, node.lineno, end, names, tests)
 
     def _mentioned(self, node: ast.AST) -> Iterator[Name]:
@@ -177,16 +183,54 @@ def _values(body: Sequence[ast.stmt]) -> list[str]:
     return [ast.dump(each) for each in body if isinstance(each, ast.Assign | ast.AnnAssign)]
 
 
-def _assigned(body: Sequence[ast.stmt]) -> set[str]:
-    return {
-        each.id
-        for node in body
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
+class _Locals:
+    """The local names of a function, and those of them that hang on what it is given.
+
+    The others are settings of the model: made of its attributes, of constants, and of one another.
+    """
+
+    def __init__(self, body: Sequence[ast.stmt], parameters: set[str]) -> None:
+        pairs = [pair for node in body for each in ast.walk(node) for pair in _bound(each)]
+        stored = (each for node in body for each in ast.walk(node) if isinstance(each, ast.Name))
+        self.names = frozenset(parameters | {each.id for each in stored if isinstance(each.ctx, ast.Store)})
+        settings = self.names - parameters - {name for names, value in pairs if not _is_plain(value) for name in names}
+        settings &= {name for names, _ in pairs for name in names}
+        # Its methods may put something into it.
+        calls = (each.func for node in body for each in ast.walk(node) if isinstance(each, ast.Call))
+        called = (each.value for each in calls if isinstance(each, ast.Attribute))
+        settings -= {each.id for each in called if isinstance(each, ast.Name)}
+        while True:
+            given = self.names - settings
+            found = {name for names, value in pairs if given & _names(value) for name in names} & settings
+            if not found:
+                break
+            settings -= found
+        self.given = given
 
 
-def _looks_at(test: ast.expr, local: set[str]) -> frozenset[str]:
+def _bound(node: ast.AST) -> Iterator[tuple[frozenset[str], ast.AST]]:
+    """Names, and what they are bound to, or what that comes from."""
+    if isinstance(node, ast.Assign):
+        yield frozenset().union(*map(_names, node.targets)), node.value
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value is not None:
+        yield _names(node.target), node.value
+    elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+        yield _names(node.target), node.iter
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        yield _names(node.optional_vars), node.context_expr
+
+
+def _names(node: ast.AST) -> frozenset[str]:
+    return frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
+def _is_plain(value: ast.AST) -> bool:
+    """Only what is known to give the same for the same is called in it."""
+    called = (each.func for each in ast.walk(value) if isinstance(each, ast.Call))
+    return all(isinstance(each, ast.Name) and each.id in _PURE for each in called)
+
+
+def _looks_at(test: ast.expr, local: frozenset[str]) -> frozenset[str]:
     names = {each.id for each in ast.walk(test) if isinstance(each, ast.Name)} & local
     modes = {_MODE for each in ast.walk(test) if isinstance(each, ast.Attribute) and each.attr == "training"}
     return frozenset(names | modes)

@@ -1,7 +1,8 @@
-"""The start of the tracer, in the project interpreter: ``python __main__.py REQUEST FD``.
+"""The start of the tracer, in the project interpreter: ``python __main__.py FD``.
 
-REQUEST is a file of JSON, FD a pipe to which events are written, one JSON object a line. The folder of this file comes
-off sys.path and the package gets a name of its own, so that none of its modules stands in the way of the project's.
+Each line of the standard input names a request, a file of JSON; FD is a pipe to which events are written, one JSON
+object a line. The folder of this file comes off sys.path and the package gets a name of its own, so that none of its
+modules stands in the way of the project's.
 """
 
 import importlib
@@ -13,7 +14,7 @@ import sys
 PACKAGE = "_modelint_tracer"
 
 
-def start(request: str, events: int) -> int:
+def start(events: int) -> int:
     if sys.version_info < (3, 9):  # noqa: UP036
         line = {"event": "unusable", "reason": "old-python", "detail": sys.version.split()[0]}
         os.write(events, json.dumps(line).encode("ascii") + b"\n")
@@ -29,10 +30,10 @@ def start(request: str, events: int) -> int:
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     spec.loader.exec_module(package)
-    return int(importlib.import_module(PACKAGE + ".server").main(request, events))
+    return int(importlib.import_module(PACKAGE + ".server").main(events))
 
 
 if __name__ == "__main__":
-    code = start(sys.argv[1], int(sys.argv[2]))
+    code = start(int(sys.argv[1]))
     sys.stderr.flush()
     os._exit(code)  # to take torch apart takes longer than a model

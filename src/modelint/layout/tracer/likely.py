@@ -6,20 +6,31 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from torch import nn
 
 _BATCH = 2
-_LENGTH = 16
-#: Pixels, in the order in which they are tried.
-SIZES = (224, 256, 64, 32, 28)
+
+
+class Sizes(NamedTuple):
+    """In the order in which they are tried."""
+
+    pixels: tuple[int, ...] = (224, 256, 64, 32, 28)
+    waves: tuple[int, ...] = (256, 4096)
+    lengths: tuple[int, ...] = (16,)
+    #: Of features, their axis first.
+    grids: tuple[int, ...] = ()
+
+
+SIZES = Sizes()
 #: So many different tensors are tried for one argument, so many combinations of several, and so many in all.
-_SHAPES, _COMBINED, _MOST = 24, 6, 120
+_SHAPES, _COMBINED, _MOST = 48, 6, 160
 _TIMES = re.compile(r"t|(time|times|timesteps?|time_?steps?|sigmas?|noise(_levels?|_cond)?|log_snr|steps?|gammas?)")
 _CLASSES = re.compile(r"y|c|cls|labels?|classes|class_(labels?|ids?)|targets?")
 
 
-def likely(model: nn.Module, sizes: Sequence[int] = SIZES) -> Iterator[list[str]]:
+def likely(model: nn.Module, sizes: Sizes = SIZES) -> Iterator[list[str]]:
     """For as many arguments as the forward needs; the likeliest first, each once."""
     names = _needed(model)
     if names is None:
@@ -56,7 +67,7 @@ def _options(name: str, main: str, shapes: Sequence[str]) -> list[str]:
     return [main, *(each for each in shapes if each != main)]
 
 
-def _distinct(model: nn.Module, sizes: Sequence[int]) -> Iterator[str]:
+def _distinct(model: nn.Module, sizes: Sizes) -> Iterator[str]:
     seen: set[str] = set()
     for module in model.modules():
         for text in _shapes(module, sizes):
@@ -65,15 +76,17 @@ def _distinct(model: nn.Module, sizes: Sequence[int]) -> Iterator[str]:
                 yield text
 
 
-def _shapes(module: nn.Module, sizes: Sequence[int]) -> Iterator[str]:
+def _shapes(module: nn.Module, sizes: Sizes) -> Iterator[str]:
     if isinstance(module, nn.Conv2d):
-        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}, {size}]" for size in sizes)
+        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}, {size}]" for size in sizes.pixels)
     elif isinstance(module, nn.Conv1d):
-        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}]" for size in (256, 4096))
+        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}]" for size in sizes.waves)
     elif isinstance(module, nn.Conv3d):
         yield f"float32[{_BATCH}, {module.in_channels}, 16, 32, 32]"
     elif isinstance(module, nn.Embedding):
-        yield f"int64[{_BATCH}, {_LENGTH}] < {module.num_embeddings}"
+        yield from (f"int64[{_BATCH}, {length}] < {module.num_embeddings}" for length in sizes.lengths)
     elif isinstance(module, (nn.Linear, nn.RNNBase)):
         size = module.in_features if isinstance(module, nn.Linear) else module.input_size
-        yield from (f"float32[{_BATCH}, {size}]", f"float32[{_BATCH}, {_LENGTH}, {size}]")
+        yield f"float32[{_BATCH}, {size}]"
+        yield from (f"float32[{_BATCH}, {length}, {size}]" for length in sizes.lengths)
+        yield from (f"float32[{_BATCH}, {size}, {side}, {side}]" for side in sizes.grids)

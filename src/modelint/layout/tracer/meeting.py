@@ -52,7 +52,7 @@ class Meeting:
             if not self._lives(by) and not os.path.exists(path):
                 raise Unsettled(f"the {by} side ended")
             time.sleep(_LOOK)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
     def is_done(self, side: str) -> bool:
         return os.path.exists(os.path.join(self._folder, f"{side}.done"))

@@ -41,12 +41,14 @@ def run(model: dict[str, Any], enter: Callable[..., None]) -> dict[str, Any]:
 class _Test:
     """What the model is run with, once in each regime."""
 
-    def __init__(self, make: Callable[[], Given], lines: Lines) -> None:
+    def __init__(self, make: Callable[[], Given], lines: Lines, trains: bool) -> None:
         self.make = make
+        #: In training, too; of several one is enough.
+        self.trains = trains
         #: Those that ran.
         self.lines = lines
-        #: The old code does not run with it: it says nothing.
-        self.refused = False
+        #: The old code does not run with it: it says nothing. Where this side is the old code, it failed.
+        self.refused = self.failed = False
 
 
 class _Side:
@@ -69,7 +71,7 @@ class _Side:
     def inputs(self) -> dict[str, Any]:
         """What a callable of the new code makes, for the old code, which may not have it; or what is found to run."""
         if self._task["inputs"] is None:
-            found = sought.find(self._build, self._task["candidates"])
+            found = sought.find(self._build, self._task["candidates"], [self._model["args"], self._model["kwargs"]])
             if not found:
                 raise Unsettled("no inputs are declared, and none were found with which it runs")
             self._meeting.write(INPUTS, {"found": found})
@@ -135,7 +137,8 @@ class _Side:
         return verdict
 
     def _lines(self) -> dict[str, Any]:
-        return {"made": self._made.found(), "run": together(each.lines for each in self._found if not each.refused)}
+        """Of inputs that the old code does not take, the new code alone has lines, and they change nothing."""
+        return {"made": self._made.found(), "run": together(each.lines for each in self._found if not each.failed)}
 
     def _refuse_random(
         self,
@@ -209,7 +212,7 @@ class _Side:
         except Exception as error:
             if self._task["inputs"] is not None:
                 raise
-            test.refused = True
+            test.failed = True
             return {"refused": one_line(error)}
 
     def _ran(self, test: _Test, load: Callable[..., None], given: Any, model: nn.Module | None) -> dict[str, Any]:
@@ -217,7 +220,9 @@ class _Side:
         if model is None:
             model = self._build()
             load(model, given)
-        return {**self._evaluate(model, test), **self._trained(load, given, test)}
+        results = self._evaluate(model, test)
+        del model
+        return {**results, **self._trained(load, given, test)} if test.trains else results
 
     def _evaluate(self, model: nn.Module, test: _Test) -> dict[str, Any]:
         model.eval()
@@ -267,7 +272,8 @@ class _Side:
     def _tests(self) -> list[_Test]:
         """One with inputs that are declared, several with those that were found."""
         if not self._found:
-            self._found = [_Test(make, Lines(self._model)) for make in self._makers()]
+            makers = enumerate(self._makers())
+            self._found = [_Test(make, Lines(self._model), number == 0) for number, make in makers]
         return self._found
 
     def _makers(self) -> list[Callable[[], Given]]:

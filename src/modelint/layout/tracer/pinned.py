@@ -79,11 +79,14 @@ def seed() -> None:
 
 class _Wide(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
         if func in _CASTS:
             return args[0].double()
-        if any(isinstance(each, torch.dtype) for each in args):
-            args = tuple(_WIDER.get(each, each) if isinstance(each, torch.dtype) else each for each in args)
+        for each in args:
+            if type(each) is torch.dtype:
+                args = tuple(_WIDER.get(each, each) if type(each) is torch.dtype else each for each in args)
+                break
+        if not kwargs:
+            return func(*args)
         if kwargs.get("dtype") in _WIDER:
             kwargs = {**kwargs, "dtype": _WIDER[kwargs["dtype"]]}
         return func(*args, **kwargs)
@@ -129,20 +132,23 @@ def _attention(
     return _plain(scores.softmax(-1), dropout_p, dropout_p > 0) @ value
 
 
-def repeated(block: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+def repeated(block: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
     """A large tensor of a block of random values, again and again: to draw each of them takes longer than a forward."""
-    size = math.prod(shape)
-    return block.repeat(-(-size // block.numel()))[:size].view(*shape)
+    flat = into.detach().view(-1)
+    whole = flat.numel() // block.numel()
+    flat[: whole * block.numel()].view(whole, -1).copy_(block)
+    flat[whole * block.numel() :].copy_(block[: flat.numel() - whole * block.numel()])
+    return into
 
 
 def _repeating(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """Initial values of large weights."""
 
     def fill(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        if self.numel() <= LARGE or self.is_meta or kwargs.get("generator") is not None:
+        small = self.numel() <= LARGE or not self.is_contiguous() or self.is_meta
+        if small or kwargs.get("generator") is not None:
             return function(self, *args, **kwargs)
-        block = function(torch.empty(BLOCK, dtype=self.dtype), *args, **kwargs)
-        return self.copy_(repeated(block, self.shape))
+        return repeated(function(torch.empty(BLOCK, dtype=self.dtype), *args, **kwargs), self)
 
     return fill
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
-from typing import Any, Callable
+from typing import IO, Any, Callable
 
 from . import processes
 from .importing import import_torch
@@ -31,11 +31,8 @@ class HostGone(Exception):
     """Nobody reads the events any more."""
 
 
-def main(request_path: str, events: int) -> int:
-    with open(request_path, encoding="utf-8") as file:
-        request = json.load(file)
-    with contextlib.suppress(OSError):
-        os.unlink(request_path)
+def main(events: int) -> int:
+    requests = _requests()
     channel = _Channel(events)
     try:
         unusable = _torch_trouble()
@@ -43,9 +40,27 @@ def main(request_path: str, events: int) -> int:
             channel.send({"event": "unusable", "reason": unusable[0], "detail": unusable[1]})
             channel.flush()
             return 1
-        return _serve(request, channel)
+        return _serve(requests, channel)
     except HostGone:
         return 1
+
+
+def _requests() -> IO[str]:
+    """The standard input, which is nobody else's: user code reads from nowhere."""
+    kept = os.dup(0)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.close(nowhere)
+    return os.fdopen(kept, encoding="utf-8")
+
+
+def _taken(path: str) -> Any:
+    """What a request says; its file goes."""
+    with open(path, encoding="utf-8") as file:
+        request = json.load(file)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    return request
 
 
 def _torch_trouble() -> tuple[str, str] | None:
@@ -71,7 +86,7 @@ def _line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
-def _serve(request: dict[str, Any], channel: _Channel) -> int:
+def _serve(requests: IO[str], channel: _Channel) -> int:
     import torch
 
     from . import child  # only now: it imports torch
@@ -87,16 +102,23 @@ def _serve(request: dict[str, Any], channel: _Channel) -> int:
     )
     processes.adopt_orphans()
     signal.signal(signal.SIGTERM, _stop)
-    memory = request["memory"] or processes.available_memory() // request["shares"]
-    server = _Server(channel, request["timeout"], memory, child.run)
+
+    def run(*arguments: Any) -> None:
+        requests.close()
+        child.run(*arguments)
+
     gc.collect()
     gc.freeze()
-    try:
-        server.run(deque(request["models"]), max(1, int(request["jobs"])))
-        channel.send({"event": "done"})
-        channel.flush()
-    finally:
-        server.end_all()
+    for line in requests:  # until the host has no more
+        request = _taken(line.rstrip("\n"))
+        memory = request["memory"] or processes.available_memory() // request["shares"]
+        server = _Server(channel, request["timeout"], memory, run)
+        try:
+            server.run(deque(request["models"]), max(1, int(request["jobs"])))
+            channel.send({"event": "done"})
+            channel.flush()
+        finally:
+            server.end_all()
     return 0
 
 

@@ -6,6 +6,7 @@ what cuts values off with large ones.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import warnings
@@ -15,15 +16,17 @@ import torch
 from torch import nn
 
 from .inputs import Given, tensor
-from .likely import likely
+from .likely import Sizes, likely
 from .pinned import seed
 
 #: Pixels: enough for something to be left behind five strides of two, and few enough to be quick.
-_SIZES = (96, 224, 256, 64, 32, 28)
+_SIZES = Sizes(pixels=(96, 224, 256, 64, 32, 28), grids=(8,))
+#: So many that the model itself knows are tried beside them, none of them larger.
+_KNOWN, _LARGEST = 8, 2048
 #: CPU seconds: for the search, for one forward of what is tried first, and for one of each that is chosen.
 _SEARCH, _FIRST, _ALL = 4.0, 0.15, 0.3
 #: So many are compared, of so many kinds.
-_MOST, _KINDS = 4, 2
+_MOST, _KINDS = 4, 3
 #: Factors of the values of each of them.
 _LOUD = (1.0, 4.0, 0.25, 1.0)
 _SMALLEST = 32
@@ -32,9 +35,9 @@ _SMALLEST = 32
 Chosen = tuple[list[str], float]
 
 
-def find(build: Callable[[], nn.Module], candidates: Iterable[Sequence[str]]) -> list[Chosen]:
-    """None: nothing that was tried runs."""
-    search = _Search(build().eval())
+def find(build: Callable[[], nn.Module], candidates: Iterable[Sequence[str]], declared: object = None) -> list[Chosen]:
+    """None: nothing that was tried runs. ``declared``: what the model is made with, which may name a size."""
+    search = _Search(build().eval(), declared)
     chosen = search.first(candidates)
     spent = sum(search.seconds[tuple(each)] for each in chosen)
     for other in search.others(chosen[0]) if chosen else ():
@@ -59,15 +62,17 @@ def maker(texts: Sequence[str], factor: float) -> Callable[[], Given]:
 
 
 class _Search:
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, declared: object) -> None:
         self._model = model
+        known = tuple(_known(model, declared))[:_KNOWN]
+        self._sizes = Sizes((*_SIZES.pixels, *known), (*_SIZES.waves, *known), (*_SIZES.lengths, *known), _SIZES.grids)
         self._started = time.process_time()
         #: What one forward of each took.
         self.seconds: dict[tuple[str, ...], float] = {}
 
     def first(self, candidates: Iterable[Sequence[str]]) -> list[list[str]]:
         """The first that runs, and one that runs with more or fewer axes, which may be another use of the model."""
-        every = [*map(list, candidates), *likely(self._model, _SIZES)]
+        every = [*map(list, candidates), *likely(self._model, self._sizes)]
         found: dict[tuple[int, ...], list[str]] = {}
         for each in every:
             kind = tuple(len(_numbers(text)) for text in each)
@@ -96,7 +101,8 @@ class _Search:
                 more = (8 * size + 1, 8 * size, 4 * size + 1, 4 * size, 2 * size + 1, 2 * size)
                 for other in more if longer else (size + 1, size - 1):
                     resized = _resized(first, size, other, batch=False)
-                    expected = self.seconds[tuple(first)] * other / size
+                    axes = max(_numbers(text)[1:].count(size) for text in first)
+                    expected = self.seconds[tuple(first)] * (other / size) ** axes
                     if expected < _ALL and self._runs(resized):
                         yield resized
                         break
@@ -115,6 +121,33 @@ class _Search:
             return False
         self.seconds[tuple(texts)] = time.process_time() - before
         return True
+
+
+def _known(model: nn.Module, declared: object) -> Iterator[int]:
+    """Sizes that a model without free ones may be made for: those that it is declared with, those that its own modules
+    keep, the lengths of tables of places, and the sides of squares.
+    """
+    own = [each for each in model.modules() if not type(each).__module__.startswith("torch.")]
+    tables = [value for each in own for value in (*each._parameters.values(), *each._buffers.values())]
+    lengths = [size for each in tables if each is not None and each.dim() > 1 for size in each.shape[:-1]]
+    kept = [value for each in own for value in vars(each).values()]
+    seen = {0, 1}
+    for number in (*_integers(declared), *lengths, *_integers(kept)):
+        sides = (math.isqrt(number), math.isqrt(max(0, number - 1))) if number > 0 else ()
+        for size in (number, 2 * number, *(side for side in sides if side * side in (number, number - 1))):
+            if 0 < size <= _LARGEST and size not in seen:
+                seen.add(size)
+                yield size
+
+
+def _integers(value: object) -> Iterator[int]:
+    if type(value) is int:
+        yield value
+    elif type(value) is dict:
+        yield from _integers(list(value.values()))
+    elif type(value) in (list, tuple):
+        for each in value:  # type: ignore[attr-defined]
+            yield from _integers(each)
 
 
 def _sizes(texts: Sequence[str]) -> list[int]:

@@ -72,4 +72,4 @@ def _noise(key: str, value: torch.Tensor) -> torch.Tensor:
     source = generator(key, tuple(value.shape))
     if value.numel() <= LARGE:
         return torch.randn(value.shape, generator=source, dtype=torch.float64)
-    return repeated(torch.randn(BLOCK, generator=source, dtype=torch.float64), value.shape)
+    return repeated(torch.randn(BLOCK, generator=source, dtype=torch.float64), torch.empty(value.shape))

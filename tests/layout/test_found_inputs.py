@@ -1,0 +1,175 @@
+"""Silent drift without declared inputs: settled by numbers on inputs that are found, or left as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_numbers import DOUBLED, FIRST, RARE, RELU, RENAMED, Variant, Verdicts, run_variants, settled, unsettled
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from modelint.layout import changes, doubt  # noqa: E402
+from modelint.layout.tracer import likely, sought  # noqa: E402
+
+SHORT = """x = self.first(x)
+        if x.shape[0] > FACTOR:
+            x = 2 * x
+"""
+ODD = "assert len(x) == 7\n        "
+FOUND = {
+    "equal": Variant((DOUBLED,), config=""),
+    "relu": Variant((RELU,), config=""),
+    "eps": Variant((("LayerNorm(width)", "LayerNorm(width, eps=1e-6)"),), config=""),
+    "not_run": Variant(((FIRST, RARE),), config=""),
+    "number": Variant((("> 1000", "> 2000"),), ((FIRST, SHORT.replace("FACTOR", "1000")),), ""),
+    "test": Variant((("> 1000", ">= 1000"),), ((FIRST, SHORT.replace("FACTOR", "1000")),), ""),
+    "nothing_runs": Variant((("F.gelu(self.lin(", "F.relu(self.lin("),), (("(self, x, t", "(self, *, x, t"),), ""),
+    "old_fails": Variant((DOUBLED, (ODD, "")), ((FIRST, ODD + FIRST),), ""),
+    "renamed": Variant((RENAMED,), config=""),
+    "dropout": Variant((("Dropout(0.1)", "Dropout(0.2)"),), config=""),
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
+    return run_variants(tmp_path_factory.mktemp("found"), FOUND)
+
+
+@pytest.mark.slow
+def test_what_computes_the_same_is_information(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "equal")
+    assert (found.code, found.severity, found.cls) == ("MDL713", "information", "safe")
+    assert "computes the same on inputs that were found, not declared (float32[2, 16, 4] and " in found.message
+    assert "declare `inputs`" in found.help
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["relu", "eps"])
+def test_what_does_not_stays_an_error_and_says_with_which_inputs(verdicts: Verdicts, name: str) -> None:
+    found = settled(verdicts, name)
+    assert (found.severity, found.cls) == ("error", "silent")
+    assert "computes something else: outputs part first at blocks.0" in found.message
+    assert "(with inputs that were found, not declared (float32[2, 16, 4] and " in found.message
+
+
+@pytest.mark.slow
+def test_what_the_inputs_may_lack_settles_nothing(verdicts: Verdicts) -> None:
+    assert unsettled(verdicts, "not_run").startswith("some of the changed lines did not run")
+    assert "but a number changed (Net.forward, line " in unsettled(verdicts, "number")
+    assert "but a test of a number changed (Net.forward, line " in unsettled(verdicts, "test")
+    assert unsettled(verdicts, "nothing_runs") == "no inputs are declared, and none were found with which it runs"
+
+
+@pytest.mark.slow
+def test_what_only_the_new_code_takes_settles_nothing(verdicts: Verdicts) -> None:
+    words = "the old code does not run with the inputs that were found: AssertionError"
+    assert unsettled(verdicts, "old_fails").startswith(words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["renamed", "dropout"])
+def test_nothing_is_looked_for_where_no_silent_drift_is_an_error(verdicts: Verdicts, name: str) -> None:
+    said, why = verdicts[name]
+    assert said
+    assert why == ""
+    assert "found, not declared" not in said[0].message
+
+
+# What is tried
+
+
+class Embedded(nn.Module):
+    """At most 40 places, of which it looks at pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(11, 4)
+        self.place = nn.Parameter(torch.zeros(40, 4))
+
+    def forward(self, tokens: Any) -> Any:
+        assert tokens.shape[1] % 2 == 0
+        return self.embed(tokens) + self.place[: tokens.shape[1]]
+
+
+class Timed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.classes = nn.Embedding(7, 4)
+
+    def forward(self, x: Any, t: Any, y: Any, mask: Any, cond: Any) -> Any:
+        assert t.shape == y.shape == x.shape[:1] and mask.dtype == torch.bool
+        return self.conv(x + cond) + self.classes(y)[:, :, None, None] * t[:, None, None, None]
+
+
+def test_several_sizes_are_found() -> None:
+    found = sought.find(Embedded, [["float32[1, 2]"], ["int64[1, 6] < 11"]])
+    assert found[0] == (["int64[2, 6] < 11"], 1.0)  # more than one sample
+    assert [texts for texts, _ in found[1:]] == [["int64[2, 24] < 11"]]  # as long as it may be, and odd ones fail
+
+
+def test_one_size_is_tried_with_other_values() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x.view(2, 3, 5)
+
+    found = sought.find(Fixed, [["float32[2, 3, 5]"]])
+    assert found == [(["float32[2, 3, 5]"], 1.0), (["float32[2, 3, 5]"], 4.0)]
+    (quiet, loud) = (sought.maker(*each)()[0][0] for each in found)
+    assert torch.equal(4 * quiet, loud)
+
+
+def test_nothing_is_found() -> None:
+    assert sought.find(lambda: nn.ModuleList(), [["float32[2]"]]) == []
+
+
+def test_the_names_of_arguments_tell_what_they_are() -> None:
+    every = list(likely.likely(Timed()))
+    image = "float32[2, 3, 224, 224]"
+    assert every[0] == [image, "int64[2] < 100", "int64[2] < 7", "bool[2, 3]", image]
+    assert len({tuple(each) for each in every}) == len(every) <= 120
+
+
+# What speaks against equal numbers
+
+OLD = """
+LIMIT = 8
+
+
+def forward(x, wide=3):
+    if x.shape[1] > LIMIT:
+        x = x[:, :4]
+    return x * 2 + x
+"""
+
+
+@pytest.mark.parametrize(
+    ("edits", "why"),
+    [
+        ((("return x * 2 + x", "return x + 2 * x"),), None),
+        ((("return x * 2 + x", "return x * 3 + x"),), "a number changed (forward, line 8)"),
+        ((("return x * 2 + x", "return x * -2 + x"),), "a number changed (forward, line 8)"),
+        ((("x[:, :4]", "x[:, :-4]"), ("* 2 + x", "* 2 + x + 0 * x")), "a number changed (forward, line 8)"),
+        ((("LIMIT = 8", "LIMIT = 9"), ("x * 2 + x", "x + x * 2")), "a number changed (a.py)"),
+        ((("wide=3", "wide=4"), ("x * 2 + x", "x + x * 2")), "a number changed (a.py)"),
+        ((("if x.shape[1] > LIMIT", "if LIMIT < x.shape[1]"),), "a test of a number changed (forward, line 6)"),
+        ((("if x.shape[1] > LIMIT", "if x.shape[1] == wide"),), "a test of a number changed (forward, line 6)"),
+        ((("if x.shape[1] > LIMIT", "if x is not None"),), "a test of a number changed (forward, line 6)"),
+        ((), "what changed is not among the statements that ran"),
+    ],
+)
+def test_doubts(tmp_path: Path, edits: tuple[tuple[str, str], ...], why: str | None) -> None:
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    old.write_text(OLD)
+    text = OLD
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    new.write_text(text)
+    files = {"a.py": str(old)}, {"a.py": str(new)}
+    ran = [changes.Ran({}, {str(path): range(1, 20)}) for path in (old, new)]
+    found = doubt.why(*files, changes.changes(*files, *ran))
+    assert found == why or (why is not None and found is not None and found.startswith(why))
