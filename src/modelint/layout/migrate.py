@@ -23,6 +23,7 @@ from modelint.layout.facts import Load, Numbers
 from modelint.layout.lock import Known, Locked, shown
 from modelint.layout.migration import ClassMigration
 from modelint.layout.plan import MANIFEST, Edit, Plan, Uneditable
+from modelint.layout.remembered import Remembered
 from modelint.layout.spread import Unplaced
 from modelint.layout.traced import Failure, Result
 
@@ -230,7 +231,9 @@ class _Run:
         case = numbers.Case(self._declaration, base, built, drift, self._python)
         if not numbers.can_settle(drift, self._declaration):
             return Numbers("unsettled", "nothing is open")
-        ((_, found),) = numbers.settle([case], self._options.declares)
+        folder = self._declaration.folder
+        anew = Remembered({folder: Verdicts.open(None, folder)})  # what was found before was found without the hooks
+        ((_, found),) = numbers.settle([case], self._options.declares, anew)
         return found
 
     def _build(self, olds: Mapping[str, Layout]) -> Result:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelint.layout import hook_edit, manifest, step
+from modelint.layout import chain, hook_edit, manifest
 from modelint.layout.bridge import Bridge, bridge
 from modelint.layout.declare import Declaration
 from modelint.layout.layout import Layout
@@ -15,6 +15,7 @@ from modelint.layout.lock import Known, shown
 from modelint.layout.migration import Added, Change, ClassMigration, Dropped, Option, Reset, Resized, Undecided
 from modelint.layout.place import Finder
 from modelint.layout.spread import Classes, Hooks, spread
+from modelint.layout.step import Step
 
 if TYPE_CHECKING:
     from modelint.layout.facts import ClassPlace, Load
@@ -97,10 +98,10 @@ def plan(declaration: Declaration, built: Result, known: Known) -> Plan:
     bridges: dict[str, Bridge] = {}
     if MANIFEST in told:
         bridges[MANIFEST] = bridge(known.olds[MANIFEST], new, {})
-    steps = step.read_all(declaration.home)
+    steps = chain.read(declaration.home).steps
     to = manifest.digest(known.olds[MANIFEST])
     others = [name for name in known.olds if name != MANIFEST]
-    recorded = {name: step.renames(steps, manifest.digest(known.olds[name]), to) for name in others}
+    recorded = {name: _recorded(steps, manifest.digest(known.olds[name]), to) for name in others}
     later = bridges[MANIFEST].names if MANIFEST in bridges else {}
     for name in others:
         # What stops the manifest's, too: hooks of earlier migrations have done their part.
@@ -108,6 +109,14 @@ def plan(declaration: Declaration, built: Result, known: Known) -> Plan:
             names = {key: later.get(each, each) for key, each in recorded[name].items()}
             bridges[name] = bridge(known.olds[name], new, names)
     return Plan(spread(list(bridges.values()), new, _classes(built, declaration.folder)), bridges, recorded)
+
+
+def _recorded(steps: Sequence[Step], before: str, after: str) -> Mapping[str, str]:
+    """Renames on record, old key -> key of the manifest."""
+    try:
+        return chain.composed(chain.way(steps, before, after)).renames
+    except chain.NoRoute:
+        return {}
 
 
 def _told(load: Load) -> tuple[object, ...]:
