@@ -23,6 +23,7 @@ from modelint.layout.facts import Load, Numbers
 from modelint.layout.lock import Known, Locked, shown
 from modelint.layout.migration import ClassMigration
 from modelint.layout.plan import MANIFEST, Edit, Plan, Uneditable
+from modelint.layout.remembered import Remembered
 from modelint.layout.spread import Unplaced
 from modelint.layout.traced import Failure, Result
 
@@ -81,7 +82,8 @@ def migrate(project: Project, declaration: Declaration, options: Options) -> Mig
     if [base.id for base in known.bases] != [MANIFEST]:
         words = "its manifest is in conflict" if known.bases else "it has no manifest, so that there is no old layout"
         return Migrated(declaration, "refused", f"{words}; `modelint lock {declaration.shown}` writes one")
-    run = _Run(declaration, found.python, known, options)
+    kept = Remembered({project.folder: verdicts})
+    run = _Run(declaration, found.python, known, options, kept)
     try:
         migrated, built = run.run()
     except _Unbuilt as error:
@@ -109,8 +111,9 @@ class _Unbuilt(Exception):
 
 
 class _Run:
-    def __init__(self, declaration: Declaration, python: str, known: Known, options: Options) -> None:
+    def __init__(self, declaration: Declaration, python: str, known: Known, options: Options, kept: Remembered) -> None:
         self._declaration = declaration
+        self._kept = kept
         self._python = python
         self._known = known
         self._options = options
@@ -230,7 +233,7 @@ class _Run:
         case = numbers.Case(self._declaration, base, built, drift, self._python)
         if not numbers.can_settle(drift, self._declaration):
             return Numbers("unsettled", "nothing is open")
-        ((_, found),) = numbers.settle([case], self._options.declares)
+        ((_, found),) = numbers.settle([case], self._options.declares, self._kept)
         return found
 
     def _build(self, olds: Mapping[str, Layout]) -> Result:
