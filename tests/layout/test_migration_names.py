@@ -29,6 +29,12 @@ def test_what_went_and_came_in_one_module_is_one() -> None:
     }
 
 
+def test_several_in_one_module_are_taken_in_their_order() -> None:
+    old, new = specs(m__fn__0__w=(3,), m__fn__3__w=(3,)), specs(m__1__w=(3,), m__4__w=(3,))
+    (way,) = siblings.by_place(old, new, old, new, ({"", "m", "m.fn"}, {"", "m", "m.1", "m.4"}))
+    assert way == {"m.fn.0.w": "m.1.w", "m.fn.3.w": "m.4.w"}
+
+
 def test_two_that_came_in_one_module_or_another_shape_are_not() -> None:
     two = {**NEW, **specs(l__1__net__1__w=(3,), l__1__net__1__b=(3,))}
     assert not list(siblings.by_place(OLD, two, OLD, two, PLACES))

@@ -38,8 +38,8 @@ from modelint.layout.migration import (
 
 #: The names that the statements give to what they work with.
 LOCALS = frozenset(
-    "assign axes axis complete direction fresh is_old key keys length module modules moved name new news norm old olds"
-    " own parts piece pieces rest rows shape size sizes source split tensor version weight whole".split()
+    "assign axes axis complete direction fresh index is_old key keys length module modules moved name new news norm old"
+    " olds own parts pieces rest rows shape size sizes source split tensor version weight whole".split()
 )
 _SUMMED = 4
 _CHOOSE = "CHOOSE ONE of these, take the comment signs off its lines, and delete the lines from `for` to the end of"

@@ -144,8 +144,8 @@ def _split(changes: Sequence[Split], width: int) -> list[str]:
             f"    if tensor.dim() > {axis} and sum(sizes) == tensor.shape[{axis}]:",
             "        del state_dict[prefix + whole]",
             f"        pieces = tensor.split(sizes, dim={axis})",
-            "        for name, piece in zip(parts, pieces):",
-            "            state_dict[prefix + name] = piece.clone()",
+            "        for index, name in enumerate(parts):",
+            "            state_dict[prefix + name] = pieces[index].clone()",
         ]
     return lines
 

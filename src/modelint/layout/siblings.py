@@ -42,7 +42,7 @@ def ways(
 def by_place(
     olds: Iterable[str], news: Iterable[str], old: Mapping[str, TensorSpec], new: Mapping[str, TensorSpec], at: Places
 ) -> Iterator[Way]:
-    """The way, where in each module that both sides have one child went and one came."""
+    """The way, where in each module that both sides have as many went as came: in their order."""
     groups: dict[str, tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]] = {}
     for keys, there, side in ((olds, at[1], 0), (news, at[0], 1)):
         for key in keys:
@@ -53,12 +53,13 @@ def by_place(
             groups.setdefault(home, ({}, {}))[side].setdefault(path, {})[leaf] = key
     found: dict[str, str] = {}
     for befores, afters in groups.values():
-        if not len(befores) == len(afters) == 1:
+        if len(befores) != len(afters):
             return
-        (one,), (other,) = befores.values(), afters.values()
-        if {leaf: old[key].shape for leaf, key in one.items()} != {leaf: new[key].shape for leaf, key in other.items()}:
-            return
-        found |= {key: other[leaf] for leaf, key in one.items()}
+        for one, other in zip(befores.values(), afters.values(), strict=True):
+            shapes = {leaf: old[key].shape for leaf, key in one.items()}
+            if shapes != {leaf: new[key].shape for leaf, key in other.items()}:
+                return
+            found |= {key: other[leaf] for leaf, key in one.items()}
     yield found
 
 
