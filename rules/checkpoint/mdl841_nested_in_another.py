@@ -60,6 +60,7 @@ def check(at: Situation) -> Iterator[Cause]:
                 "saved from something that holds the model as a part",
                 f"save that part by itself: whole.{pair.old[:-1]}.state_dict()",
                 (rename,),
+                part=True,
             )
         else:
             yield Cause(
@@ -67,6 +68,7 @@ def check(at: Situation) -> Iterator[Cause]:
                 f"is not of it: {some(rest)}",
                 f"load that part alone, or save it by itself: whole.{pair.old[:-1]}.state_dict()",
                 (rename, Drop(tuple(rest))) if in_place else (Take(pair.old),),
+                part=True,
             )
 
 

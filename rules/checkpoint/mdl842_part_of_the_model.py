@@ -59,6 +59,7 @@ def check(at: Situation) -> Iterator[Cause]:
                         f"the file fits {places} as well as each other",
                     ),
                 ),
+                part=True,
             )
             return
         parts = {key.split(".")[0] for key in at.cells if pair.new + key in at.new}
@@ -76,6 +77,7 @@ def check(at: Situation) -> Iterator[Cause]:
             f"the file is the part '{pair.new}' of the model, saved by itself: {counted(mapping)}{whole}{gone}",
             f"load it into that part: model.{pair.new[:-1]}.load_state_dict(...)",
             tuple(steps),
+            part=True,
         )
 
 

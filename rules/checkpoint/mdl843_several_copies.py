@@ -63,6 +63,7 @@ def _cause(found: Copies) -> Cause:
         f"decide which one is meant: {' or '.join(labels)}; the code asks for it as copy=...",
         (Choose(found.options),),
         ambiguous=(Ambiguous(found.keys, found.targets, f"{which} fit as well as each other"),),
+        part=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -72,8 +73,19 @@ def test_parts_of_names_decide_where_they_tell_each_from_every_other() -> None:
     old = {f"layers.{n}.{name}_lin.weight": (8, 8) for n in range(4) for name in "qkv"}
     new = {key.replace("_lin", "_proj"): shape for key, shape in old.items()}
     assert found(old, new).renames == {key: key.replace("_lin", "_proj") for key in old}
-    other = {f"layers.{n}.{name}.weight": (8, 8) for n in range(4) for name in ("query", "key", "value")}
-    assert found(old, other).renames == {}
+    words = {"q": "query", "k": "key", "v": "value"}
+    other = {f"layers.{n}.{name}.weight": (8, 8) for n in range(4) for name in words.values()}
+    assert found(old, other).renames == {key: re.sub(r"([qkv])_lin", lambda at: words[at[1]], key) for key in old}
+    parts = {f"layers.{n}.{name}.weight": (8, 8) for n in range(4) for name in ("one", "two", "three")}
+    assert found(old, parts).renames == {}
+
+
+def test_words_that_tell_some_leave_others_open() -> None:
+    pairs = {"ls_1": "lambda_1", "ls_2": "lambda_2", "attention_norm": "input_norm", "ffn_norm": "post_attention_norm"}
+    old = {f"{name}.weight": (8,) for name in pairs}
+    assert found(old, {f"{name}.weight": (8,) for name in pairs.values()}).renames == {
+        f"ls_{n}.weight": f"lambda_{n}.weight" for n in (1, 2)
+    }
 
 
 def test_the_order_of_keys_decides_nothing() -> None:

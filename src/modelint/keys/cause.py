@@ -39,8 +39,12 @@ class Cause(NamedTuple):
     perhaps: tuple[Step, ...] = ()
     #: Keys that it tells of and cannot mend: no other cause is to tell of them again.
     told: tuple[str, ...] = ()
+    #: New keys of renames that are more than proposed.
+    proved: frozenset[str] = frozenset()
     #: Nothing more can be said of such a file.
     ends: bool = False
+    #: It says that one side is a part of the other: not where renames alone take more of the file into the model.
+    part: bool = False
 
 
 class Found(NamedTuple):
@@ -80,19 +84,47 @@ class Explanation(NamedTuple):
         undecided = {key for each in self.ambiguous for key in each.old}
         return {key: moved[key] for key in self.before.cells if key in moved and key not in undecided}
 
+    def proved(self) -> frozenset[str]:
+        """Old keys of renames that are proved: by a cause that says so, and all else that changed them is plain to see
+        in the names.
+        """
+        found: set[str] = set()
+        doubted: set[str] = set()
+        before = self.before
+        for each in self.causes:
+            after = before.after(each.cause.steps)
+            where = {cell.sources[0]: key for key, cell in after.cells.items() if cell.plain}
+            for key in _changed(before, after):
+                if where.get(key) in each.cause.proved:
+                    found.add(key)
+                elif not each.cause.certain:
+                    doubted.add(key)
+            before = after
+        return frozenset(key for key in self.renamed() if key in found and key not in doubted)
+
 
 def explain(file: KeyTable, model: KeyTable, rules: Sequence[CauseRule], around: Around = NOTHING) -> Explanation:
     """The causes of the difference, in the order in which their steps apply."""
     before = Situation(file, model, around)
-    banned: set[str] = set()
+    chain = _settled(before, rules, set())
+    parts = {found.code for found, _, _ in chain.links if found.cause.part}
+    if parts and chain.carried < min(len(before.cells), len(before.new)):
+        whole = _settled(before, rules, parts)
+        if whole.carried > chain.carried:
+            chain = whole
+    return Explanation(tuple(found for found, _, _ in chain.links), before, chain.situation)
+
+
+def _settled(before: Situation, rules: Sequence[CauseRule], banned: set[str]) -> _Chain:
+    """A chain without the ``banned`` codes and without a weak cause."""
     chain = _Chain(before, rules, banned)
     for _ in range(_MOST_TRIES):
         weak = chain.weak()
         if weak is None:
             break
-        banned.add(weak)
+        banned = {*banned, weak}
         chain = _Chain(before, rules, banned)
-    return Explanation(tuple(found for found, _, _ in chain.links), before, chain.situation)
+    return chain
 
 
 class _Chain:
@@ -121,6 +153,12 @@ class _Chain:
             if one.cause.steps:
                 at = 0
             self.situation = after
+
+    @property
+    def carried(self) -> int:
+        """How many keys of the model get their tensor from the file."""
+        end = self.situation
+        return sum(bool(cell.sources) and end.is_agreed(key) for key, cell in end.cells.items())
 
     def _best(self, rules: Sequence[CauseRule]) -> tuple[Found, Situation] | None:
         """Of all proposals the one after which most keys agree; of equals the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from modelint.keys.fold import is_number
@@ -12,6 +13,25 @@ Names = tuple[str, ...]
 Score = tuple[int, int, int]
 
 _TOKEN = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*|\d+")
+#: What models are written with -> one word for it. Words that mean another thing elsewhere (``dense``, ``gamma``) and
+#: those that only an order tells (``before``, ``1``, ``post``) are none of these.
+_SAME = {
+    word: meaning
+    for meaning, words in {
+        "q": "query queries wq",
+        "k": "key keys wk",
+        "v": "value values wv",
+        "o": "out output wo",
+        "attn": "attention attentions",
+        "mlp": "ffn ff feedforward",
+        "norm": "ln layernorm",
+        "scale": "ls lambda layerscale",
+    }.items()
+    for word in words.split()
+}
+#: Attention to an encoder is called by what it looks at, and attention to itself often by nothing.
+_CROSS = re.compile(r"(?i)(?:enc_?dec|encoder|cross)_?(?=att)")
+_SELF = re.compile(r"(?i)self_?(?=att)")
 
 
 def template(path: str, *, literal: bool = False) -> tuple[Names, tuple[str, ...]]:
@@ -75,6 +95,22 @@ def _ends(one: Names, other: Names) -> int:
     return head + tail
 
 
-def tokens(names: Names) -> frozenset[str]:
-    """The words and numbers in names."""
-    return frozenset(token.lower() for name in names for token in _TOKEN.findall(name))
+def tokens(names: Names, *, layers: bool) -> frozenset[str]:
+    """The words and numbers in names, each by what it means; numbers between dots count with ``layers`` alone."""
+    spelled = (_SELF.sub("", _CROSS.sub("cross_", name)) for name in names if layers or not is_number(name))
+    words = (token.lower() for name in spelled for token in _TOKEN.findall(name))
+    return frozenset(_SAME.get(word, word) for word in words)
+
+
+def telling(names: Sequence[Names], *, layers: bool) -> list[frozenset[str]]:
+    """The words of each that not all of them have."""
+    found = [tokens(each, layers=layers) for each in names]
+    shared = frozenset.intersection(*found)
+    return [words - shared for words in found]
+
+
+def closest(words: frozenset[str], others: Sequence[frozenset[str]]) -> list[int]:
+    """Which of ``others`` have most in common with ``words``, the same ones first; all of them where none has any."""
+    scores = [(len(words & other), words == other) for other in others]
+    top = max(scores)
+    return [at for at, score in enumerate(scores) if score == top] if top[0] else list(range(len(others)))

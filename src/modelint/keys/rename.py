@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from modelint.keys.diff import KeyDiff
-from modelint.keys.fold import MAX_COMPONENTS, folded
-from modelint.keys.likeness import Names, Score, Scores, split_number, template, tokens
+from modelint.keys.fold import MAX_COMPONENTS, folded, is_number
+from modelint.keys.likeness import Names, Score, Scores, closest, split_number, telling, template
 from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
@@ -83,6 +83,9 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))
     for grain in _GRAINS:
+        if grain == _GRAINS[2] and gone and came:
+            for key, name in renames.items():
+                scores.learn(tuple(key.split(".")), tuple(name.split(".")))
         for before, after in _Matching(gone, came, tables, grain, scores).pairs():
             for slot, key in before.keys.items():
                 renames[key] = after.keys[slot]
@@ -166,22 +169,25 @@ class _Matching:
     def _by_tokens(
         self, olds: list[_Unit], news: list[_Unit], rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]
     ) -> dict[int, int]:
-        """Rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``q_proj, k_proj``.
+        """Rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``query, key``.
 
-        All or none: one hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``).
+        One hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``): what tells nothing of one
+        of them fits every other, and then nothing is told of any.
         """
         found: dict[int, int] = {}
         for group_olds, group_news in _ties(rows, columns):
             if len(group_olds) != len(group_news) or len(group_olds) < 2:
                 continue
-            hints = [tokens(olds[at].names) for at in group_olds]
-            others = [tokens(news[at].names) for at in group_news]
-            own = [[len(hint & other) for other in others] for hint in hints]
-            chosen = [row.index(max(row)) for row in own]
-            decided = all(row.count(max(row)) == 1 and max(row) > 0 for row in own)
-            mutual = all(max(row[at] for row in own) == own[one][at] for one, at in enumerate(chosen))
-            if decided and mutual and len(set(chosen)) == len(chosen):
-                found |= {group_olds[one]: group_news[at] for one, at in enumerate(chosen)}
+            befores, afters = [olds[at].names for at in group_olds], [news[at].names for at in group_news]
+            # The same layers on both sides tell no rivals apart; ``linear_4`` may have become ``layers.4``.
+            layers = len({sum(map(is_number, names)) for names in (*befores, *afters)}) > 1
+            words, others = telling(befores, layers=layers), telling(afters, layers=layers)
+            best = [closest(each, others) for each in words]
+            wanted = [closest(each, words) for each in others]
+            for one, fitting in enumerate(best):
+                at = fitting[0]
+                if len(fitting) == 1 and wanted[at] == [one] and sum(at in each for each in best) == 1:
+                    found[group_olds[one]] = group_news[at]
         return found
 
     def _is_credible(self, before: _Unit, after: _Unit) -> bool:

@@ -150,6 +150,8 @@ class KeyRenamed(NamedTuple):
     drift: Drifted
     renames: Mapping[str, str]
     certainty: Certainty = "proposed"
+    #: Under the new names the forward computes something else.
+    different: bool = False
 
 
 class TypeChanged(NamedTuple):

@@ -56,6 +56,8 @@ class LayoutRun(NamedTuple):
     notes: tuple[str, ...]
     #: The project's Python files that tracked models are made of, as far as known.
     tracked: frozenset[str]
+    #: Model -> the releases that are proved to load, and to arrive in full.
+    loading: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def models(self) -> int:
@@ -85,6 +87,7 @@ class _Run:
         self._open: list[Case] = []
         self._notes: dict[str, None] = {}
         self._tracked: set[str] = set()
+        self._loading: dict[str, tuple[str, ...]] = {}
 
     def run(self) -> LayoutRun:
         affected: list[Declaration] = []
@@ -107,6 +110,7 @@ class _Run:
             could_not_look=self._could_not_look,
             notes=tuple(self._notes),
             tracked=frozenset(self._tracked),
+            loading=self._loading,
         )
 
     def _say(self, folder: str, diagnostics: Iterable[Diagnostic]) -> None:
@@ -171,6 +175,7 @@ class _Run:
         speaks = self._speaks[declaration.shown]
         proofs = proof.proofs(declaration.shown, found.releases, speaks, built.layout, built.loads)
         said += judge.releases(declaration, proofs, built)
+        self._loading[declaration.shown] = proof.loading(found.releases, proofs)
         return said
 
     def _python(self, project: Project) -> str | None:

@@ -66,7 +66,8 @@ def way_on(drift: Drifted, revert: str, keep: str = "") -> str:
         sure = "; declare `inputs` to have the model compared on inputs of your choice" if found else ""
         return f"`modelint lock {drift.model}` records the new layout{sure}"
     middle = f", or {keep}" if keep else ""
-    return f"{revert}{middle}; `modelint lock {drift.model}` accepts it"
+    writes = f"`modelint migrate {drift.model}` writes the hook, " if keep and drift.cls == "breaking" else ""
+    return f"{revert}{middle}; {writes}`modelint lock {drift.model}` accepts it"
 
 
 def also(drift: Drifted) -> str:
