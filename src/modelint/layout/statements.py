@@ -140,8 +140,8 @@ class _Reader:
                     inner = (*tests, Test(node.lineno, _lines(block, node.lineno), False, looks))
                     if name == "body" and isinstance(block[-1], _ENDS):
                         after = (*tests, Test(node.lineno, _lines(block, node.lineno), True, looks))
-                for each in block:
-                    yield from self._statements([each] if isinstance(each, ast.stmt) else each.body, inner, local)
+                for each in [block] if isinstance(block[0], ast.stmt) else [each.body for each in block]:
+                    yield from self._statements(each, inner, local)
             tests = after
 
     def _head(self, node: ast.stmt, blocks: Iterable[str], tests: tuple[Test, ...], local: frozenset[str]) -> Statement:
