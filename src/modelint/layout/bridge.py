@@ -7,7 +7,7 @@ of another size.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -15,12 +15,11 @@ from modelint import catalogue
 from modelint.keys import steps
 from modelint.keys.cause import Explanation, explain
 from modelint.keys.diff import diff
-from modelint.keys.likeness import template
 from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import owners, pairing, renaming, siblings
+from modelint.layout import naming, owners, pairing, renaming, siblings
 from modelint.layout.layout import Layout
 from modelint.layout.migration import (
     Added,
@@ -155,16 +154,16 @@ class _Reading:
         cells = before.cells
         if isinstance(step, steps.Join):
             for module, parts, whole in step.groups:
-                target = _later(module + whole, later)
-                beside = _beside(module + whole, target)
+                target = naming.later(module + whole, later)
+                beside = naming.beside(module + whole, target)
                 pieces = tuple(beside(module + part) for part in parts)
                 for part, piece in zip(parts, pieces, strict=True):
                     self._put(cells[module + part].sources[0], piece)
                 self._say(Joined(pieces, target), target)
         elif isinstance(step, steps.Split):
             for module, parts, whole in step.groups:
-                targets = tuple(_later(module + part, later) for part in parts)
-                name = _beside(module + parts[0], targets[0])(module + whole)
+                targets = tuple(naming.later(module + part, later) for part in parts)
+                name = naming.beside(module + parts[0], targets[0])(module + whole)
                 self._put(cells[module + whole].sources[0], name)
                 self._say(Split(name, targets, _lengths(before, module, parts)), *targets)
         elif isinstance(step, steps.Multiply | steps.Divide):
@@ -172,17 +171,17 @@ class _Reading:
                 self._norm(names, before, later, divide=isinstance(step, steps.Divide))
         elif isinstance(step, steps.Permute):
             for key in step.keys:
-                target = _later(key, later)
+                target = naming.later(key, later)
                 shape = cells[key].spec.shape or ()
                 self._put(cells[key].sources[0], target, target)
                 self._say(Permuted(target, step.axes, shape, tuple(shape[axis] for axis in step.axes)))
         elif isinstance(step, steps.Copy):
             for source, target in step.pairs:
-                self._say(Copied(_later(source, later), target), target)
+                self._say(Copied(naming.later(source, later), target), target)
         elif isinstance(step, steps.Rows | steps.Own):
             for key in step.keys:
                 if key in cells and key in before.reshaped:
-                    name = _later(key, later)
+                    name = naming.later(key, later)
                     self._put(cells[key].sources[0], name, name)
                     self._resized[name] = before.reshaped[key]
         elif isinstance(step, steps.Choose):
@@ -210,7 +209,7 @@ class _Reading:
     def _norm(self, names: steps.Normed, before: Situation, later: Sequence[steps.Step], *, divide: bool) -> None:
         pair: tuple[str, ...] = (names.length, names.direction)
         olds, news = ((names.weight,), pair) if divide else (pair, (names.weight,))
-        beside = _beside(news[0], _later(news[0], later))
+        beside = naming.beside(news[0], naming.later(news[0], later))
         for key in olds:
             self._put(before.cells[key].sources[0], beside(key))
         length, direction, weight = map(beside, names)
@@ -282,9 +281,9 @@ class _Reading:
         plain = {key: name for key, name in right.items() if name in self._made and name != self._known.get(key)}
         doubtful = siblings.doubtful(self._old, self._new, right, plain)
         sure = owners.moved_modules({key: name for key, name in right.items() if key not in doubtful})
-        names = {_translated(key, sure): name for key, name in doubtful.items()}
+        names = {naming.translated(key, sure): name for key, name in doubtful.items()}
         for key in doubtful:
-            self._names[key] = _translated(key, sure)
+            self._names[key] = naming.translated(key, sure)
         if names:
             option = Option("under the new names", tuple(Renamed(*pair) for pair in names.items()))
             self._leave_open("names and shapes fit, and something else is computed with them", names, [option])
@@ -293,11 +292,11 @@ class _Reading:
         """Each layer by itself: what is alike in all of them is to be one choice of one class."""
         layers: dict[tuple[str, ...], list[str]] = {}
         for name in names:
-            layers.setdefault(_layer(name), []).append(name)
+            layers.setdefault(naming.layer(name), []).append(name)
         for layer, keys in layers.items():
             ways = []
             for label, changes in options:
-                here = tuple(change for change in changes if _layer(renaming.names(change)[0]) == layer)
+                here = tuple(change for change in changes if naming.layer(renaming.names(change)[0]) == layer)
                 ways.append(Option(label, here))
             self._say(Undecided(tuple(keys), why, tuple(way for way in ways if way.changes)))
 
@@ -344,7 +343,7 @@ class _Reading:
         moved = owners.moved_modules(self._names)
         for key in (*self._old.keys.specs, *self._old.keys.extra):
             if key not in self._used:
-                self._names[key] = name = _translated(key, moved)
+                self._names[key] = name = naming.translated(key, moved)
                 if name in self._end.new:
                     raise Unbridged(f"{name} is another tensor than it was: nothing tells an old file from a new one")
                 self._say(Dropped(name))
@@ -362,39 +361,5 @@ def _option(way: Way) -> Option:
     return Option(siblings.words(way), tuple(Renamed(*pair) for pair in way.items()))
 
 
-def _layer(name: str) -> tuple[str, ...]:
-    """The numbers on the way to its module."""
-    return template(name.rpartition(".")[0])[1]
-
-
 def _lengths(at: Situation, module: str, parts: Iterable[str]) -> tuple[int, ...]:
     return tuple((at.new[module + part].shape or (0,))[0] for part in parts)
-
-
-def _later(name: str, later: Iterable[steps.Step]) -> str:
-    """What a name becomes in the steps that come."""
-    for step in later:
-        if isinstance(step, steps.Rename):
-            name = step.mapping.get(name, name)
-        elif isinstance(step, steps.Take) and name.startswith(step.prefix):
-            name = step.put + name[len(step.prefix) :]
-    return name
-
-
-def _beside(before: str, after: str) -> Callable[[str], str]:
-    """Moves names that stand beside one that has moved as it was moved."""
-    olds, news = before.split("."), after.split(".")
-    while len(olds) > 1 and len(news) > 1 and olds[-1] == news[-1]:
-        del olds[-1], news[-1]
-    start, there = ".".join(olds), ".".join(news)
-    return lambda name: there + name[len(start) :] if name == start or name.startswith(f"{start}.") else name
-
-
-def _translated(key: str, moved: Mapping[str, str]) -> str:
-    """The name of a key that goes, below the module of today that held it."""
-    *path, leaf = key.split(".")
-    for end in range(len(path), 0, -1):
-        target = moved.get(".".join(path[:end]))
-        if target is not None:
-            return ".".join((target, *path[end:], leaf))
-    return key
