@@ -17,7 +17,8 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Put it back; or let old checkpoints load, then accept with `modelint lock NAME`:
+Put it back; or let old checkpoints load: `modelint migrate NAME` writes the load hook, proves it and accepts. By hand,
+then `modelint lock NAME`:
 ```python
         self.register_load_state_dict_pre_hook(self._drop_bias)
 

@@ -18,7 +18,8 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Leave it out until the next release; or give old checkpoints a value, then accept with `modelint lock NAME`:
+Leave it out until the next release; or give old checkpoints a value: `modelint migrate NAME` writes a load hook that
+keeps the one of the built model, proves it and accepts. By hand, then `modelint lock NAME`:
 ```python
         self.register_load_state_dict_pre_hook(self._add_aux)
 

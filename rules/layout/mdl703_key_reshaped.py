@@ -18,8 +18,9 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Keep the size, and make another one an argument of the model; or drop the keys of old files in a load hook, and accept
-with `modelint lock NAME`.
+Keep the size, and make another one an argument of the model; or let `modelint migrate NAME` write a load hook: new rows
+of a table stay as they were built, the same values in other axes are reshaped, and what nothing decides stops the load
+until you have chosen.
 
 ## When to ignore
 Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments do not silence it.

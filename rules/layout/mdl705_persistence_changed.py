@@ -17,7 +17,8 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Keep `persistent` as it was; or drop the key of old files in a load hook, and accept with `modelint lock NAME`:
+Keep `persistent` as it was; or let `modelint migrate NAME` write a load hook, prove it and accept. By hand, then
+`modelint lock NAME`:
 ```python
         self.register_load_state_dict_pre_hook(
             lambda module, state, prefix, *rest: state.pop(prefix + "mask", None)

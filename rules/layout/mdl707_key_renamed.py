@@ -3,8 +3,10 @@
 ## What it does
 Reports keys of the committed manifest that seem to have another name now: an attribute was renamed, a prefix came or
 went, a part of the model moved. It replaces MDL701 and MDL702 for the pair. The pair is *proposed* from names and
-shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed. Where
-`inputs` are declared the pair is tried: it is *proved* if old weights under the new names compute what they did.
+shapes: nothing else has the shape, or a name says which is which. Where rivals are left it is not proposed. It is
+*proved* where both layouts are traced whole, and under the new names the forward is the same (the data flow decides
+between siblings that names do not tell apart); or where `inputs` are declared, and old weights under the new names
+compute what they did. A pair under which the forward differs is said to be one.
 
 ## Why it bites
 A checkpoint made before the change has the old names: `load_state_dict` stops, with as many missing keys as unexpected
@@ -19,7 +21,8 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Keep the name; or rename the keys of old files in a load hook, then accept with `modelint lock NAME`:
+Keep the name; or rename the keys of old files in a load hook: `modelint migrate NAME` writes it, proves it and accepts.
+By hand, then `modelint lock NAME`:
 ```python
         self.register_load_state_dict_pre_hook(self._rename_head)
 
@@ -41,7 +44,7 @@ Where no checkpoint of the old layout is in use: `modelint lock NAME`. Comments 
 
 from collections.abc import Iterator
 
-from modelint.layout.facts import Drifted, KeyRenamed
+from modelint.layout.facts import KeyRenamed
 from modelint.layout.words import also, many, says, shortened, way_on
 from modelint.rule import DriftReport, LayoutRule
 
@@ -53,21 +56,26 @@ def check(fact: KeyRenamed) -> Iterator[DriftReport]:
     if fact.certainty == "proposed" and not drift.hooks and drift.numbers is None:
         help += " (the pair is proposed from names and shapes: check it)"
     message = says(drift, what)
+    proof = _proof(fact)
     if drift.cls == "breaking" and drift.error is None:
         told = f"{many(len(fact.renames), 'missing key')}, as many unexpected"
-        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){_proof(drift)}{also(drift)}"
-    yield DriftReport(message, help, drift.severity)
+        words = f"; {proof}" if proof else ""
+        message = f"{drift.model}: {what}: an old checkpoint does not load ({told}){words}{also(drift)}"
+    yield DriftReport(message, help, drift.severity, proof)
 
 
-def _proof(drift: Drifted) -> str:
-    """What numbers say of the pairs."""
+def _proof(fact: KeyRenamed) -> str:
+    """What numbers, else the forward, say of the pairs."""
+    drift = fact.drift
     if drift.numbers is None:
-        return ""
+        if fact.certainty == "proved":
+            return "proved: under the new names the forward is the same"
+        return "under the new names it computes something else" if fact.different else ""
     if drift.numbers.outcome == "different":
-        return f"; under the new names it computes something else: {drift.numbers.words}"
+        return f"under the new names it computes something else: {drift.numbers.words}"
     if drift.numbers.outcome == "training":
-        return f"; proved: under the new names it evaluates to the same (training does not: {drift.numbers.words})"
-    return "; proved: under the new names it computes the same on the declared inputs"
+        return f"proved: under the new names it evaluates to the same (training does not: {drift.numbers.words})"
+    return "proved: under the new names it computes the same on the declared inputs"
 
 
 RULE = LayoutRule(

@@ -19,7 +19,7 @@ class Net(nn.Module):
 ```
 
 ## Use instead
-Let files of the release load, in a hook of the module that changed:
+Let files of the release load: `modelint migrate NAME` writes a hook into the class that changed. By hand:
 ```python
         self.register_load_state_dict_pre_hook(self._take_v1)
 
@@ -47,6 +47,9 @@ from modelint.layout.facts import ReleaseDoesNotLoad
 from modelint.layout.words import listed
 from modelint.rule import DriftReport, LayoutRule
 
+#: Causes that a message has room for.
+SHOWN = 2
+
 
 def check(fact: ReleaseDoesNotLoad) -> Iterator[DriftReport]:
     many = len(fact.releases) > 1
@@ -59,19 +62,27 @@ def check(fact: ReleaseDoesNotLoad) -> Iterator[DriftReport]:
         help = f"have its values carried over on load; where this is meant, `modelint lock {fact.model}` accepts it"
         yield DriftReport(f"{fact.model}: {files} load, but {_lost(fact)}", help, "warning")
     else:
-        causes = listed([cause for cause in fact.causes if cause], 2)
-        message = f"{fact.model}: {files} do not load ({_told(fact)})" + (f": {causes}" if causes else "")
-        yield DriftReport(message, f"let them load in a load hook; where none is in use, {retire}")
+        causes = [cause for cause in fact.causes if cause]
+        told = _told(fact, named=0 < len(causes) <= SHOWN)
+        message = f"{fact.model}: {files} do not load ({told})" + (f": {listed(causes, SHOWN)}" if causes else "")
+        yield DriftReport(message, f"`modelint migrate {fact.model}` lets them load; where none is in use, {retire}")
 
 
-def _told(fact: ReleaseDoesNotLoad) -> str:
+def _told(fact: ReleaseDoesNotLoad, named: bool) -> str:
+    """What the load says; ``named``: the causes that follow name the keys."""
     drift = fact.drift
     if drift is None:
         return ""
     if drift.error is not None:
         return f"a load hook raises {listed([' '.join(drift.error.split())])}"
-    kinds = (("missing", drift.missing), ("unexpected", drift.unexpected), ("size mismatch of", fact.reshaped))
-    return "; ".join(f"{words} {listed(names, 2)}" for words, names in kinds if names)
+    kinds = (
+        ("missing", "missing keys", drift.missing),
+        ("unexpected", "unexpected keys", drift.unexpected),
+        ("size mismatch of", "other sizes", fact.reshaped),
+    )
+    return (", " if named else "; ").join(
+        short if named else f"{words} {listed(names, 2)}" for words, short, names in kinds if names
+    )
 
 
 def _lost(fact: ReleaseDoesNotLoad) -> str:

@@ -2,11 +2,13 @@
 
 ## What it does
 Reports a class derived from `nn.Module` that assigns a module, a parameter or a buffer in `__init__` without a call of
-`super().__init__()` on the way to it. Plain values before the call are legal and are not reported.
+`super().__init__()` on the way to it. Plain values before the call are legal and are not reported. Where no call is
+made at all, a class that has a `forward`, or is given a module by another method, is reported too.
 
 ## Why it bites
 The tables in which a module keeps its children are made by `nn.Module.__init__`. Without it the first assignment of a
-module or a parameter raises `AttributeError`: loud, but only once the class is built.
+module or a parameter raises `AttributeError`: loud, but only once the class is built. So does calling a module that was
+never initialised.
 
 ## Example
 ```python
@@ -45,6 +47,13 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: MissingInit) -> Iterator[Report]:
+    if fact.attr is None:
+        yield Report(
+            fact.place,
+            f"{fact.cls}.__init__ never calls super().__init__(): torch raises when the module is used",
+            "call super().__init__() first",
+        )
+        return
     when = "before super().__init__()" if fact.late else "but super().__init__() is never called"
     yield Report(
         fact.store if fact.late else fact.place,

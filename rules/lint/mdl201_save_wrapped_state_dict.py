@@ -69,7 +69,11 @@ from modelint.rule import Report, Rule
 
 
 def check(fact: Save) -> Iterator[Report]:
+    told: set[tuple[object, ...]] = set()
     for state in fact.states:
+        if (state.receiver, state.layers) in told:
+            continue  # `m.state_dict() if plain else convert(m.state_dict())`: one save, one model
+        told.add((state.receiver, state.layers))
         if not state.layers or any(_of_a_test(x.place.path, state.place.path) for x in state.layers):
             continue  # that a test wraps what it hands to the code says nothing about the code
         first = state.layers[0]

@@ -55,6 +55,14 @@ def check(fact: Load) -> Iterator[Report]:
         return
     if fact.checked or fact.piecemeal or fact.merged is not None:  # merged: nothing can be missing, see MDL303
         return
+    if fact.live:
+        yield Report(
+            fact.place,
+            "weights of another model are loaded with strict=False: names that differ are passed over silently",
+            "missing, unexpected = model.load_state_dict(...), and raise or log what is missing",
+            preview=True,
+        )
+        return
     if fact.strict == "passed on":
         yield Report(
             fact.place,

@@ -69,13 +69,12 @@ def check(fact: Snapshot) -> Iterator[Report]:
             "copy it: copy.deepcopy(model), or keep copy.deepcopy(model.state_dict())",
         )
         return
-    how = "values that .cpu() does not copy on the CPU" if fact.cpu else "live tensors"
+    how = "values that .cpu() copies from another device only" if fact.cpu else "live tensors"
     yield Report(
         fact.place,
         f"state_dict() holds {how}: training goes on, so what is {fact.use} later is not this snapshot",
         "copy it: copy.deepcopy(model.state_dict())",
-        ((fact.used_at, f"{fact.use} here"),),
-        preview=fact.cpu,
+        ((fact.used_at, f"{fact.use} here"),) if fact.used_at != fact.place else (),
     )
 
 

@@ -165,7 +165,7 @@ def _with_models(
         untracked = tracked.untracked(run, named if options.hook else tracked.changed_files(cwd), _reader({}))
     elif looked.unconfigured:
         hint = tracked.hint(defining, cwd)
-    outcome = linted.outcome._replace(diagnostics=diagnostics, models=run.models)
+    outcome = linted.outcome._replace(diagnostics=diagnostics, models=run.models, loading=run.loading)
     return Checked(outcome, failed, run, untracked, hint)
 
 

@@ -62,6 +62,10 @@ def _run(argv: Sequence[str]) -> int:
         from modelint import commands
 
         return commands.run(arguments)
+    if arguments.command == "migrate":
+        from modelint import migrate
+
+        return migrate.run(arguments)
     if arguments.command == "diff":
         from modelint import compare
 

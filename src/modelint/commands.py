@@ -50,9 +50,9 @@ def _lock(arguments: argparse.Namespace) -> int:
             raise Wrong("--retire goes with the name of a model")
         if arguments.release in retire:
             raise Wrong(f"--release and --retire name the same release: {arguments.release}")
-        chosen = _chosen(arguments.models, declared)
+        wanted = chosen(arguments.models, declared)
         if arguments.propose_inputs:
-            return _propose_inputs(arguments, found, [each for each in chosen if each.inputs is None])
+            return _propose_inputs(arguments, found, [each for each in wanted if each.inputs is None])
         options = lock.Options(
             python=arguments.python,
             jobs=arguments.jobs or cores(),
@@ -61,15 +61,15 @@ def _lock(arguments: argparse.Namespace) -> int:
             release=arguments.release,
             retire=retire,
             cache=cache.folder(),
-            progress=_progress() if len(chosen) > 1 else None,
+            progress=_progress() if len(wanted) > 1 else None,
         )
         done: list[Locked] = []
         with stdout() as stream:
             try:
-                done.extend(lock.lock(found, chosen, options))
+                done.extend(lock.lock(found, wanted, options))
             finally:  # what was written is said, whatever came after it
-                done.sort(key=lambda each: chosen.index(each.declaration))
-                stream.writelines(f"{line}\n" for each in done for line in _said(each, options))
+                done.sort(key=lambda each: wanted.index(each.declaration))
+                stream.writelines(f"{line}\n" for each in done for line in said(each, options))
     except lock.LockError as error:
         raise Wrong(str(error)) from None
     outcomes = [each.outcome for each in done]
@@ -120,7 +120,7 @@ def _propose_inputs(arguments: argparse.Namespace, found: Sequence[Project], wan
     return 3 if failed else 0
 
 
-def _chosen(names: Sequence[str], declared: Sequence[Declaration]) -> list[Declaration]:
+def chosen(names: Sequence[str], declared: Sequence[Declaration]) -> list[Declaration]:
     """The models that the command line names; all without a name."""
     if not declared:
         raise Wrong("no model is tracked; `modelint init --dry-run` shows which could be")
@@ -160,7 +160,7 @@ def _move(arguments: argparse.Namespace, found: Sequence[Project], declared: Seq
     return 0
 
 
-def _said(locked: Locked, options: Options) -> list[str]:
+def said(locked: Locked, options: Options) -> list[str]:
     """What became of one model: a line, one for each difference with its class, and what is on record of releases."""
     name = shown(locked.declaration.shown)
     if locked.outcome == "missed":
@@ -169,7 +169,7 @@ def _said(locked: Locked, options: Options) -> list[str]:
     if locked.outcome == "failed":
         return [f"{name}: could not be built; nothing is written", *lines]
     if locked.outcome == "refused":
-        ways = "  let them load in a load hook (`modelint explain MDL721`); or give, where no file of it is in use,"
+        ways = f"  `modelint migrate {name}` lets them load; or give, where no file of it is in use,"
         retire = " ".join(f"--retire {each}" for each in locked.broken)
         return [
             f"{name}: not accepted: files of {_releases(locked.broken)} would no longer load; nothing is written",

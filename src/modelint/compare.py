@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from modelint import catalogue, sources
+from modelint import catalogue, review, sources
 from modelint.checkpoint import torchscript
 from modelint.checkpoint.facts import WholeModule
 from modelint.checkpoint.limits import uncollected
@@ -15,11 +15,14 @@ from modelint.keys.diff import diff
 from modelint.keys.situation import Around
 from modelint.report import keydiff, program, write
 from modelint.report.escape import shown
+from modelint.report.review import lines as markdown
 from modelint.rule import CauseRule
 
 if TYPE_CHECKING:
     import argparse
 
+    from modelint.keys.diff import KeyDiff
+    from modelint.layout.layout import Layout
     from modelint.sources import Source
 
 #: Every dotted beginning of every key is looked at: so many characters of them. 90,000 keys of a real model have 5e7.
@@ -40,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         old = sources.read(arguments.old, options)
         root = None if old.kind == "file" else arguments.root
-        new = sources.read(arguments.new, options._replace(root=root))
+        base = options._replace(root=root, base=old.layout, releases=arguments.format == "markdown")
+        new = sources.read(arguments.new, base)
     except sources.CouldNotLook as error:
         say(f"modelint: {shown(str(error))}")
         for line in error.more:
@@ -52,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
             return 3
     compared = compare(old, new, options.root if old.kind == "file" else None)
     if arguments.emit_code not in (None, STDOUT):
-        _save(arguments.emit_code, _code(compared))
+        save(arguments.emit_code, _code(compared))
     if arguments.emit_map is not None:
-        _save(arguments.emit_map, keydiff.key_map(compared))
+        save(arguments.emit_map, keydiff.key_map(compared))
     lines: Iterable[str]
     if arguments.emit_code == STDOUT:
         lines = (_code(compared),)
@@ -63,9 +67,19 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.keys:
         lines = keydiff.key_lines(compared)
     else:
-        lines = keydiff.text(compared, _code, every=arguments.all)
+        reviewed = review.of(old, new, releases=arguments.format == "markdown")
+        if arguments.format == "text":
+            beyond = tuple(review.beyond_keys(reviewed)) if reviewed is not None else ()
+            lines = keydiff.text(compared, _code, every=arguments.all, beyond=beyond)
+        elif reviewed is not None and reviewed.found:
+            lines = (
+                f"{line}\n"
+                for line in markdown(review.model(reviewed, old, new, compared.explanation, _code(compared)))
+            )
+        else:
+            lines = keydiff.markdown(compared, _code(compared))
     if arguments.output_file is not None:
-        _save(arguments.output_file, "".join(lines))
+        save(arguments.output_file, "".join(lines))
     else:
         with stdout() as stream:
             for line in lines:
@@ -82,6 +96,8 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
     if _is_too_large(old, new) or (found.same and origin.roots == ("/",)):
         rules = []  # with nothing to explain there is nothing to look for, in however many keys
     around = Around(origin.roots[0], unsaved=frozenset(new.buffers), constants=new.constants)
+    if rules and new.layout is not None and new.home is not None:
+        around = _with_layouts(around, old, new.layout, new.home, found)
     if old.contents is not None and root is None:
         others = {each.path: each.table() for each in old.contents.roots[1:]}
         around = around._replace(others=others)
@@ -93,6 +109,21 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
 
 def _code(compared: keydiff.Compared) -> str:
     return program.program(compared.explanation, compared.origin)
+
+
+def _with_layouts(around: Around, old: Source, new: Layout, home: str, found: KeyDiff) -> Around:
+    """What is on record of NEW, and what the forwards of both sides prove."""
+    from modelint.keys.rename import detect
+    from modelint.layout import chain, prove
+
+    known = chain.known(home, new, old.layout if old.home == home else None)
+    for line in known.notes:
+        say(f"modelint: {shown(line)}")
+    around = around._replace(recorded=known.recorded)
+    if old.layout is None:
+        return around
+    renames, proved = prove.settle(old.layout, new, found, detect(old.table, new.keys, found))
+    return around._replace(proved={key: renames.renames[key] for key in proved})
 
 
 def _is_too_large(old: Source, new: Source) -> bool:
@@ -124,7 +155,8 @@ def _origin(old: Source) -> program.Origin:
     return program.Origin(old.name, contents.format, (path,), module)
 
 
-def _save(path: str, text: str) -> None:
+def save(path: str, text: str) -> None:
+    """Raises Wrong."""
     from modelint import atomic
 
     try:

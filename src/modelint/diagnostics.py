@@ -53,6 +53,13 @@ class Drift(NamedTuple):
     keys: tuple[str, ...]
     old: str | None
     new: str | None
+    #: What a strict load of an old file says of them, folded.
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()
+    #: Of a rename, and what speaks for it.
+    certainty: Literal["proved", "proposed"] | None = None
+    proof: str = ""
 
 
 class Diagnostic(NamedTuple):

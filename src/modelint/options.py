@@ -68,6 +68,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="modelint")
     _add_check(commands.add_parser("check", help="lint files, and check every tracked model that they can affect"))
     _add_lock(commands.add_parser("lock", help="accept: write the manifests of tracked models"))
+    _add_migrate(commands.add_parser("migrate", help="write what lets old files load, and prove that they do"))
     _add_init(commands.add_parser("init", help="find models that could be tracked"))
     env = commands.add_parser("env", help="show the project interpreter, and how it was found")
     _add_interpreter(env)
@@ -140,6 +141,17 @@ def _add_lock(lock: argparse.ArgumentParser) -> None:
     _add_interpreter(lock)
 
 
+def _add_migrate(migrate: argparse.ArgumentParser) -> None:
+    migrate.add_argument("model", metavar="MODEL", help="the name of a tracked model")
+    migrate.add_argument(
+        "--loader", metavar="FILE", help="write a function that loads old files there, and leave the classes alone"
+    )
+    migrate.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    migrate.add_argument("--reason", metavar="TEXT", help="why, for the record of the accepted step")
+    migrate.add_argument("--config", metavar="FILE", help="use this configuration")
+    _add_interpreter(migrate)
+
+
 def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--dry-run", action="store_true", help="show what could be tracked, and write nothing")
     init.add_argument("--jobs", type=_positive, default=0, metavar="N", help="number of processes")
@@ -153,7 +165,7 @@ def _add_diff(diff: argparse.ArgumentParser) -> None:
     lines = diff.add_mutually_exclusive_group()
     lines.add_argument("--all", action="store_true", help="every key that differs, one a line, instead of folding them")
     lines.add_argument("--keys", action="store_true", help="only the keys that differ, one a line")
-    diff.add_argument("--format", choices=("text", "json"), default="text")
+    diff.add_argument("--format", choices=("text", "json", "markdown"), default="text")
     diff.add_argument("--output-file", metavar="FILE", help="write the report there instead of to stdout")
     diff.add_argument(
         "--emit-code", nargs="?", const="-", metavar="FILE", help="the code that makes it fit: alone, or into a file"

@@ -51,6 +51,8 @@ class DriftReport(NamedTuple):
     message: str
     help: str
     severity: Severity | None = None
+    #: Of a rename: what speaks for it, or against it.
+    proof: str = ""
 
 
 class LayoutRule(NamedTuple):

@@ -1,7 +1,7 @@
 """Sources of keys: a checkpoint, a manifest, or a model that is built now. One entrance for all three.
 
 PATH                        a checkpoint: a file, a folder, an index of shards
-manifest:NAME               the committed manifest of a tracked model; NAME@RELEASE, NAME@git:REVISION
+manifest:NAME               the committed manifest of a tracked model; NAME@RELEASE, NAME@REVISION, NAME@git:REVISION
 model:NAME                  the tracked model, built now in the project interpreter
 """
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from modelint.checkpoint.contents import Contents
     from modelint.layout.declare import Declaration, Project
     from modelint.layout.layout import Layout
+    from modelint.layout.traced import Result
 
 Kind = Literal["file", "manifest", "model"]
+#: The name under which the load of a file of OLD is kept.
+BASE = "base"
 
 
 class CouldNotLook(Exception):
@@ -39,6 +42,12 @@ class Source(NamedTuple):
     table: KeyTable
     #: Of a file.
     contents: Contents | None = None
+    #: Of a manifest or a model, and the folder in which what is on record of it stands.
+    layout: Layout | None = None
+    home: str | None = None
+    #: Of a model, how it is declared and what was built.
+    declaration: Declaration | None = None
+    built: Result | None = None
     #: Buffers of a model that no state dict holds.
     buffers: Mapping[str, TensorSpec] = {}
     #: Buffers that a model makes anew, always alike.
@@ -52,6 +61,9 @@ class Options(NamedTuple):
     root: str | None = None
     python: str | None = None
     config: str | None = None
+    #: A layout of which a file is to be loaded into the model, and whether files of its releases are, too.
+    base: Layout | None = None
+    releases: bool = False
 
 
 def read(name: str, options: Options = Options()) -> Source:  # noqa: B008 - a NamedTuple cannot change
@@ -85,16 +97,17 @@ def _of_file(name: str, options: Options) -> Source:
 
 
 def _of_manifest(name: str, text: str, options: Options) -> Source:
-    from modelint.layout import manifest
+    from modelint.layout import manifest, release
 
     model, at, version = text.partition("@")
     project, home = _home(model, options)
     path = os.path.join(home, "layout.json")
-    if at and version.startswith("git:"):
-        data = _from_git(name, project.folder, version.removeprefix("git:"), path)
+    known = release.names(home) if at else []
+    if at and version not in known:
+        data = _from_git(name, project.folder, version, path, known)
     else:
         if at:
-            path = _release(name, home, version)
+            path = release.path(home, version)
         try:
             with open(path, "rb") as file:
                 data = file.read()
@@ -104,32 +117,40 @@ def _of_manifest(name: str, text: str, options: Options) -> Source:
         except OSError as error:
             raise CouldNotLook(f"{name}: {os.path.relpath(path)} cannot be read: {error.strerror}") from None
     try:
-        return _source(name, "manifest", manifest.parse(path, data).layout)
+        return _source(name, "manifest", manifest.parse(path, data).layout, home)
     except manifest.ManifestError as error:
         raise CouldNotLook(f"{name}: {os.path.relpath(path)}:{error.line}: {error.reason}") from None
 
 
-def _release(name: str, home: str, version: str) -> str:
-    from modelint.layout import release
-
-    known = release.names(home)
-    if version not in known:
-        listed = ", ".join(known) or "none"
-        raise Wrong(f"{name}: no release {version!a} is kept; releases: {listed}")
-    return release.path(home, version)
-
-
-def _from_git(name: str, folder: str, revision: str, path: str) -> bytes:
-    """The file as ``revision`` has it."""
+def _from_git(name: str, folder: str, version: str, path: str, releases: Sequence[str]) -> bytes:
+    """The file as a revision has it; ``git:`` before it says that no release is meant."""
+    revision = version.removeprefix("git:")
     if not revision or revision.startswith("-"):
         raise Wrong(f"{name}: {revision!a} is no revision of git")
+    here = os.path.relpath(folder)
+    no_release = ""
+    if revision == version:
+        no_release = f"no release {version!a} is kept (releases: {', '.join(releases) or 'none'}), and "
+    if _git(name, folder, "rev-parse", "--git-dir") is None:
+        raise Wrong(f"{name}: {no_release}{here} is in no repository of git")
     if _git(name, folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}") is None:
-        raise Wrong(f"{name}: git knows no revision {revision!a} in {os.path.relpath(folder)}")
+        raise Wrong(f"{name}: {no_release}git knows no revision {revision!a} in {here}{_hint(name, folder, revision)}")
     relative = os.path.relpath(path, folder).replace(os.sep, "/")
     data = _git(name, folder, "cat-file", "blob", f"{revision}:./{relative}")
     if data is None:
-        raise CouldNotLook(f"{name}: revision {revision} has no {relative}")
+        raise CouldNotLook(
+            f"{name}: revision {revision} has no {relative}: the model was not tracked there, or not yet"
+        )
     return data
+
+
+def _hint(name: str, folder: str, revision: str) -> str:
+    """What a checkout of a CI service lacks: branches, and what lies behind the last commit."""
+    if _git(name, folder, "rev-parse", "--verify", "--quiet", f"origin/{revision}^{{tree}}") is not None:
+        return f"; it knows origin/{revision}"
+    if _git(name, folder, "rev-parse", "--is-shallow-repository") == b"true\n":
+        return "; the clone is shallow: `git fetch --unshallow`, or fetch that revision"
+    return ""
 
 
 def _git(name: str, folder: str, *arguments: str) -> bytes | None:
@@ -146,7 +167,7 @@ def _git(name: str, folder: str, *arguments: str) -> bytes | None:
 
 
 def _of_model(name: str, model: str, options: Options) -> Source:
-    from modelint.layout import building, interpreter
+    from modelint.layout import building, interpreter, proof, release
     from modelint.layout.traced import Failure
 
     found, declared = _projects(options)
@@ -156,18 +177,21 @@ def _of_model(name: str, model: str, options: Options) -> Source:
     if where.python is None:
         missing = building.missing_words(where)
         raise CouldNotLook(f"{name}: {missing.reason}", missing.trail)
-    wishes = {where.python: [building.Wish(declaration, {})]}
+    bases = {} if options.base is None else {BASE: options.base}
+    kept = release.find(declaration.home).releases if options.releases else ()
+    wishes = {where.python: [building.Wish(declaration, proof.asked(bases, kept).olds)]}
     ((_, built),) = building.build(wishes, jobs=1)
     if isinstance(built, building.NotBuilt):
         raise CouldNotLook(f"{name}: {built.reason}", built.trail)
     if isinstance(built, Failure):
         raise CouldNotLook(f"{name}: does not build: {built.message}", built.tail[-building.TAIL :])
-    return _source(name, "model", built.layout)
+    made = _source(name, "model", built.layout, declaration.home)
+    return made._replace(declaration=declaration, built=built)
 
 
-def _source(name: str, kind: Kind, layout: Layout) -> Source:
+def _source(name: str, kind: Kind, layout: Layout, home: str) -> Source:
     constants = frozenset(key for key, each in layout.constants.items() if each.made is not None)
-    return Source(name, kind, layout.keys, buffers=layout.buffers, constants=constants)
+    return Source(name, kind, layout.keys, layout=layout, home=home, buffers=layout.buffers, constants=constants)
 
 
 def _projects(options: Options) -> tuple[list[Project], tuple[Declaration, ...]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelint.layout.changes import Missed, Ran, missed
+from modelint.layout.changes import Missed, Ran, changes, missed
 
 CODE = """
 class Block:
@@ -61,7 +61,7 @@ class Pair:
             text = text.replace(before, after)
         self.old.write_text(CODE)
         self.new.write_text(text)
-        found = missed({"a.py": str(self.old)}, {"a.py": str(self.new)}, self.ran(*ran), self.ran(*ran))
+        found = missed(changes({"a.py": str(self.old)}, {"a.py": str(self.new)}, self.ran(*ran), self.ran(*ran)))
         lines = text.split("\n")
         return [lines[line - 1].strip() for path, line in found.places if path == str(self.new)]
 
@@ -114,7 +114,7 @@ def test_lines_that_went_count_on_the_old_side(pair: Pair) -> None:
     pair.old.write_text(CODE)
     pair.new.write_text(new)
     ran = pair.ran(*RAN)
-    found = missed({"a.py": str(pair.old)}, {"a.py": str(pair.new)}, ran, ran)
+    found = missed(changes({"a.py": str(pair.old)}, {"a.py": str(pair.new)}, ran, ran))
     assert found == Missed(((str(pair.old), 11),), True)
 
 
@@ -122,7 +122,7 @@ def test_a_function_that_moved_and_has_another_name_is_the_same_one(pair: Pair) 
     pair.old.write_text(CODE)
     pair.new.write_text(CODE.replace("class Block", "class Part").replace("x + 1", "x + 2"))
     ran = pair.ran(*RAN)
-    assert missed({"a.py": str(pair.old)}, {"package/b.py": str(pair.new)}, ran, ran) == Missed((), True)
+    assert missed(changes({"a.py": str(pair.old)}, {"package/b.py": str(pair.new)}, ran, ran)) == Missed((), True)
 
 
 def test_a_statement_of_many_lines_ran_if_one_of_them_did(pair: Pair) -> None:
@@ -132,7 +132,9 @@ def test_a_statement_of_many_lines_ran_if_one_of_them_did(pair: Pair) -> None:
 def test_a_file_that_is_no_python_has_no_functions(pair: Pair) -> None:
     pair.old.write_text("def f(:\n")
     pair.new.write_text("def f(:\n    x\n")
-    assert missed({"a.py": str(pair.old)}, {"a.py": str(pair.new)}, Ran({}, {}), Ran({}, {})) == Missed((), False)
+    assert missed(changes({"a.py": str(pair.old)}, {"a.py": str(pair.new)}, Ran({}, {}), Ran({}, {}))) == Missed(
+        (), False
+    )
 
 
 def test_a_branch_that_waits_for_a_new_parameter_does_not_count(pair: Pair) -> None:
@@ -148,8 +150,8 @@ def test_a_constructor_tests_settings_alone(pair: Pair) -> None:
     files = {"a.py": str(pair.old)}, {"a.py": str(pair.new)}
     paths = (str(pair.old), str(pair.new))
     made = {path: {4, 5, 6} for path in paths}
-    assert missed(*files, Ran(made, {}), Ran(made, {})) == Missed((), True)
-    assert missed(*files, Ran({}, made), Ran({}, made)).places == ((paths[1], 7), (paths[1], 32))
+    assert missed(changes(*files, Ran(made, {}), Ran(made, {}))) == Missed((), True)
+    assert missed(changes(*files, Ran({}, made), Ran({}, made))).places == ((paths[1], 7), (paths[1], 32))
 
 
 def test_a_class_of_the_same_name_in_another_file_is_another_one(pair: Pair, tmp_path: Path) -> None:
@@ -160,5 +162,5 @@ def test_a_class_of_the_same_name_in_another_file_is_another_one(pair: Pair, tmp
     assert pair.missed([use], *RAN) == ["x = Block(x)"]
     olds = {"a.py": str(pair.old), "b.py": str(other)}
     news = {"a.py": str(pair.new), "b.py": str(changed)}
-    found = missed(olds, news, pair.ran(*RAN), pair.ran(*RAN))
+    found = missed(changes(olds, news, pair.ran(*RAN), pair.ran(*RAN)))
     assert {path for path, _ in found.places} == {str(pair.new), str(pair.old)}

@@ -119,7 +119,7 @@ def test_a_rename_breaks_it_and_a_hook_mends_it(shell: Shell) -> None:
     assert (code, [each["code"] for each in found]) == (1, ["MDL707", "MDL721"])
     of_release = found[1]
     assert of_release["message"] == (
-        "net: files of release v1 do not load (missing head.{weight,bias}; unexpected last.{weight,bias}): "
+        "net: files of release v1 do not load (missing keys, unexpected keys): "
         "last.{weight,bias} is now head.{weight,bias}"
     )
     assert (of_release["path"], of_release["line"], of_release["model"]) == ("net.py", 9, "net")
@@ -129,7 +129,7 @@ def test_a_rename_breaks_it_and_a_hook_mends_it(shell: Shell) -> None:
     code, out = shell.run("lock")
     assert code == 1 and contents() == before
     assert out.startswith("net: not accepted: files of release v1 would no longer load; nothing is written\n")
-    assert "load hook" in out and "--retire v1 --reason TEXT" in out and "or --reason TEXT" in out
+    assert "modelint migrate net" in out and "--retire v1 --reason TEXT" in out and "or --reason TEXT" in out
     assert shell.err == "1 model: 1 not accepted\n"
     write(MIGRATED)
     assert shell.codes() == (0, ["MDL707 information"])

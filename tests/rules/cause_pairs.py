@@ -20,6 +20,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn.utils import parametrizations, weight_norm
 from torch.optim.swa_utils import AveragedModel
 
+from modelint.keys.situation import NOTHING, Around
 from modelint.keys.table import KeyTable, TensorSpec
 
 TABLES = Path(__file__).parent / "cause_tables.json"
@@ -42,6 +43,8 @@ class Pair(NamedTuple):
     #: The real ones, where torch made them.
     state: State | None = None
     module: nn.Module | None = None
+    #: What is on record, or proved.
+    around: Around = NOTHING
 
 
 # Tables

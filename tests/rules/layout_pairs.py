@@ -96,8 +96,8 @@ def blocks(model: Model | None = None, *, name: str = "fc", count: int = LAYERS,
     return made
 
 
-def norms(*names: str) -> Model:
-    made = Model().add("layers", "torch.nn.ModuleList")
+def norms(*names: str, **forward: Any) -> Model:
+    made = Model(**forward).add("layers", "torch.nn.ModuleList")
     for number in range(LAYERS):
         made.add(f"layers.{number}", "model.Block")
         for name in names:
@@ -199,7 +199,13 @@ _PAIRS: list[tuple[Any, ...]] = [
     ("MDL701_bias", blocks, lambda: blocks(bias=False)),
     ("MDL701_depth", blocks, lambda: blocks(count=2)),
     ("MDL701_item_of_a_dict", lambda: dictionary("wte", "wpe", "head"), lambda: dictionary("wte", "wpe")),
-    ("MDL701_siblings_of_one_shape", lambda: norms("attention_norm", "ffn_norm"), lambda: norms("before", "after")),
+    (
+        "MDL701_siblings_of_one_shape",
+        lambda: norms("attention_norm", "ffn_norm", label="source"),
+        lambda: norms("before", "after", label="source"),
+    ),
+    ("MDL707+MDL707_siblings_by_flow", lambda: norms("attention_norm", "ffn_norm"), lambda: norms("before", "after")),
+    ("MDL707_and_another_layer", blocks, lambda: blocks(name="proj", does="f")),
     ("MDL701_hook_raises", blocks, lambda: blocks(bias=False), Load(False, hooks=True, error="KeyError: 'version'")),
     ("MDL701_hook_raises_and_no_key_differs", blocks, blocks, Load(False, error="KeyError: 'version'")),
     ("MDL701+MDL713_hooks_take_it", blocks, lambda: blocks(bias=False), _HOOKS),

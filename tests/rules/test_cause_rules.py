@@ -18,18 +18,19 @@ from typing import Any
 import pytest
 import torch
 from cause_pairs import Pair, pairs, unrelated
+from recorded_pairs import recorded
 from torch import nn
 
 from modelint import catalogue
 from modelint.keys.cause import Explanation, explain
-from modelint.keys.situation import Situation
+from modelint.keys.situation import NOTHING, Around, Recorded, Situation
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.report.program import NAME, Origin, program
 from modelint.rule import CauseRule
 
 MATRIX = Path(__file__).parent / "cause_matrix.txt"
 RULES = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
-PAIRS = list(pairs())
+PAIRS = [*pairs(), *recorded()]
 UNRELATED = list(unrelated())
 CODES = [rule.code for rule in RULES]
 
@@ -39,7 +40,7 @@ _explained: dict[str, Explanation] = {}
 
 def explained(pair: Pair) -> Explanation:
     if pair.name not in _explained:
-        _explained[pair.name] = explain(pair.file, pair.model, RULES)
+        _explained[pair.name] = explain(pair.file, pair.model, RULES, pair.around)
     return _explained[pair.name]
 
 
@@ -138,8 +139,9 @@ def test_every_rule_has_a_pair(code: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_the_example_of_a_page_is_what_its_rule_names(code: str) -> None:
     sections = catalogue.sections(catalogue.page(code))
-    file, model = example(code)
-    found = explain(file, model, RULES)
+    file, model, recorded = example(code)
+    around = Around(recorded=(Recorded("v1 -> today", file, recorded),)) if recorded else NOTHING
+    found = explain(file, model, RULES, around)
     assert {each.code for each in found.causes} == {code}
     for each in found.causes:
         assert len(each.cause.message) < 400 and "\n" not in each.cause.message + each.cause.help
@@ -152,8 +154,8 @@ def test_the_example_of_a_page_is_what_its_rule_names(code: str) -> None:
         load(holder(model), tensors(file), **wanted)
 
 
-def example(code: str) -> tuple[KeyTable, KeyTable]:
-    """The two key tables of the page."""
+def example(code: str) -> tuple[KeyTable, KeyTable, dict[str, str]]:
+    """The two key tables of the page, and what is on record."""
     (fence,) = catalogue.code_fences(catalogue.sections(catalogue.page(code))["Example"])
     values = {}
     for statement in ast.parse(fence).body:
@@ -163,12 +165,12 @@ def example(code: str) -> tuple[KeyTable, KeyTable]:
     file, model = (
         {key: TensorSpec("float32", shape) for key, shape in values[name].items()} for name in ("file", "model")
     )
-    return KeyTable(file), KeyTable(model, tied)
+    return KeyTable(file), KeyTable(model, tied), values.get("recorded", {})
 
 
 def matrix() -> Iterator[str]:
     for pair in (*PAIRS, *UNRELATED):
-        start = Situation(pair.file, pair.model)
+        start = Situation(pair.file, pair.model, pair.around)
         proposed = [rule.code.removeprefix("MDL") for rule in RULES for _ in rule.check(start)]
         explanation = explained(pair)
         yield f"{pair.name}\n    proposed at the start: {' '.join(proposed) or 'nothing'}\n"

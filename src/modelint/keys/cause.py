@@ -39,6 +39,8 @@ class Cause(NamedTuple):
     perhaps: tuple[Step, ...] = ()
     #: Keys that it tells of and cannot mend: no other cause is to tell of them again.
     told: tuple[str, ...] = ()
+    #: New keys of renames that are more than proposed.
+    proved: frozenset[str] = frozenset()
     #: Nothing more can be said of such a file.
     ends: bool = False
     #: It says that one side is a part of the other: not where renames alone take more of the file into the model.
@@ -81,6 +83,24 @@ class Explanation(NamedTuple):
         }
         undecided = {key for each in self.ambiguous for key in each.old}
         return {key: moved[key] for key in self.before.cells if key in moved and key not in undecided}
+
+    def proved(self) -> frozenset[str]:
+        """Old keys of renames that are proved: by a cause that says so, and all else that changed them is plain to see
+        in the names.
+        """
+        found: set[str] = set()
+        doubted: set[str] = set()
+        before = self.before
+        for each in self.causes:
+            after = before.after(each.cause.steps)
+            where = {cell.sources[0]: key for key, cell in after.cells.items() if cell.plain}
+            for key in _changed(before, after):
+                if where.get(key) in each.cause.proved:
+                    found.add(key)
+                elif not each.cause.certain:
+                    doubted.add(key)
+            before = after
+        return frozenset(key for key in self.renamed() if key in found and key not in doubted)
 
 
 def explain(file: KeyTable, model: KeyTable, rules: Sequence[CauseRule], around: Around = NOTHING) -> Explanation:

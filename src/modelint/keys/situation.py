@@ -30,6 +30,21 @@ class Cell(NamedTuple):
 Cells = dict[str, Cell]
 
 
+class Recorded(NamedTuple):
+    """What accepted steps did to the keys of files of one layout."""
+
+    #: From which layout to which.
+    label: str
+    #: The keys of such a file; None: not known.
+    table: KeyTable | None
+    #: Old key -> new key.
+    renames: Mapping[str, str]
+    #: Keys that went without a new name.
+    dropped: frozenset[str] = frozenset()
+    #: Old keys of renames under which the forward is the same.
+    proved: frozenset[str] = frozenset()
+
+
 class Around(NamedTuple):
     """What is known beside the two key tables."""
 
@@ -41,6 +56,10 @@ class Around(NamedTuple):
     unsaved: frozenset[str] = frozenset()
     #: Buffers of the model that it makes anew, always alike.
     constants: frozenset[str] = frozenset()
+    #: What is on record of older layouts of the model.
+    recorded: tuple[Recorded, ...] = ()
+    #: Old key -> new key, where the forwards of both sides prove it.
+    proved: Mapping[str, str] = {}
 
 
 NOTHING = Around()

@@ -44,6 +44,12 @@ class Cause:
     def breaks(self) -> bool:
         return bool(self.missing or self.unexpected or self.misfits)
 
+    @property
+    def renames_only(self) -> bool:
+        """Whether each key is where it was, under other names: of another nesting the forwards cannot be compared."""
+        others = self.removed or self.added or self.reshaped
+        return not others and all(old.count(".") == new.count(".") for old, new in self.renamed.items())
+
     def judge(self, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
         """Keep what is among the keys at which a load stops."""
         lacks, refuses, differs = set(missing), set(unexpected), set(reshaped)

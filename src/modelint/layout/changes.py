@@ -9,7 +9,7 @@ that the old code did not have.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -48,19 +48,36 @@ def _by_real_path(lines: Mapping[str, Collection[int]]) -> dict[str, frozenset[i
     return {os.path.realpath(path): frozenset(each) for path, each in lines.items()}
 
 
-def missed(olds: Mapping[str, str], news: Mapping[str, str], old_ran: Ran, new_ran: Ran) -> Missed:
-    """``olds``, ``news``: the files of either side, by their names in the repository."""
+class Change(NamedTuple):
+    """A statement that only one side has, and to which a forward could come."""
+
+    is_new: bool
+    function: Function
+    statement: Statement
+    ran: bool
+
+
+def missed(counted: Sequence[Change]) -> Missed:
+    """Those that did not run."""
+    places = [(each.function.path, each.statement.line) for each in counted if not each.ran]
+    return Missed(tuple(sorted(set(places))), len(places) < len(counted))
+
+
+def changes(olds: Mapping[str, str], news: Mapping[str, str], old_ran: Ran, new_ran: Ran) -> list[Change]:
+    """Those that count. ``olds``, ``news``: the files of either side, by their names in the repository."""
     before = {name: read(path) for name, path in olds.items()}
     after = {name: read(path) for name, path in news.items()}
     pairs = list(_matched(before, after))
     changed = [each for one, other in pairs for each in _differing(one, other)]
     if not changed:
-        return Missed((), False)
+        return []
     added = {(new.path, new.name): new.parameters - old.parameters for old, new in pairs if old and new}
     sides = {False: _Side(before.values(), old_ran, {}), True: _Side(after.values(), new_ran, added)}
-    counted = [(is_new, of, each) for is_new, of, each in changed if sides[is_new].counts(of, each)]
-    places = [(of.path, each.line) for is_new, of, each in counted if not sides[is_new].ran(of, each)]
-    return Missed(tuple(sorted(set(places))), len(places) < len(counted))
+    return [
+        Change(is_new, of, each, sides[is_new].ran(of, each))
+        for is_new, of, each in changed
+        if sides[is_new].counts(of, each)
+    ]
 
 
 def _matched(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from modelint import catalogue
 from modelint.diagnostics import Diagnostic, Drift, Related, Severity, Span
-from modelint.layout.facts import ClassPlace, Drifted, Fact
+from modelint.layout.facts import ClassPlace, Drifted, Fact, KeyRenamed, KeyReshaped, ReleaseDoesNotLoad
 from modelint.layout.place import Finder, Spot
 from modelint.rule import LayoutRule
 
@@ -51,10 +51,21 @@ def diagnose(
                         report.help,
                         related,
                         model=model,
-                        drift=None if drift is None else Drift(drift.cls, drift.keys, drift.old, drift.new),
+                        drift=None if drift is None else _drift(fact, drift, report.proof),
                     )
                 )
     return found
+
+
+def _drift(fact: Fact, drift: Drifted, proof: str) -> Drift:
+    reshaped: tuple[str, ...] = ()
+    if isinstance(fact, ReleaseDoesNotLoad):
+        reshaped = fact.reshaped
+    elif isinstance(fact, KeyReshaped) and drift.cls == "breaking":
+        reshaped = drift.names
+    certainty = fact.certainty if isinstance(fact, KeyRenamed) else None
+    keys = (drift.cls, drift.keys, drift.old, drift.new, drift.missing, drift.unexpected, reshaped)
+    return Drift(*keys, certainty=certainty, proof=proof)
 
 
 #: An error whatever ``silent`` says: weights go into the wrong modules.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from modelint.keys.diff import Change, KeyDiff, diff, tie_changes
 from modelint.keys.fold import folded
 from modelint.keys.rename import Renames, detect
-from modelint.layout import causes, facts, headline, owners, parts
+from modelint.layout import causes, facts, headline, owners, parts, prove
 from modelint.layout.causes import Where, where
 from modelint.layout.facts import DriftClass, Drifted, DriftFact, Load, Symbol
 from modelint.layout.headline import shape, with_keys
@@ -32,6 +32,8 @@ class Drift(NamedTuple):
     facts: tuple[DriftFact, ...]
     diff: KeyDiff
     renames: Renames
+    #: Old keys of the renames under which the forward is the same.
+    proved: frozenset[str]
     meaning: Meaning
 
     @property
@@ -50,21 +52,22 @@ class Drift(NamedTuple):
 def compare(model: str, old: Layout, new: Layout, load: Load | None = None) -> Drift:
     """``load``: of a file of OLD into the model of NEW; None: it was not tried, the keys decide."""
     found = diff(old.keys, new.keys, old_buffers=old.buffers, new_buffers=new.buffers)
-    renames = detect(old.keys, new.keys, found)
+    renames, proved = prove.settle(old, new, found, detect(old.keys, new.keys, found))
     meaning = compare_meaning(old, new, renames.renames)
-    collected = _Facts(model, old, new, renames, load or Load(found.loads, proved=False))
+    collected = _Facts(model, old, new, renames, load or Load(found.loads, proved=False), proved)
     collected.of_keys(found)
     collected.of_dtypes(found)
     collected.of_ties()
     collected.of_meaning(meaning)
     collected.of_constants()
-    return Drift(tuple(collected.found), found, renames, meaning)
+    return Drift(tuple(collected.found), found, renames, proved, meaning)
 
 
 def breaking(model: str, old: Layout, new: Layout, load: Load) -> list[DriftFact]:
     """Where a file of OLD stops to load: at least one fact. Nothing else that differs is looked at."""
     found = diff(old.keys, new.keys, old_buffers=old.buffers, new_buffers=new.buffers)
-    collected = _Facts(model, old, new, detect(old.keys, new.keys, found), load)
+    renames, proved = prove.settle(old, new, found, detect(old.keys, new.keys, found))
+    collected = _Facts(model, old, new, renames, load, proved)
     collected.of_keys(found)
     causes = [fact for fact in collected.found if fact.drift.cls == "breaking"]
     whole = Drifted(model, "breaking", "error", owners.symbol(new, "", ""), error=load.error)
@@ -79,23 +82,32 @@ def place_of(old: Layout, new: Layout, dropped: Sequence[str], unreached: Sequen
 
 
 class _Facts:
-    def __init__(self, model: str, old: Layout, new: Layout, renames: Renames, load: Load) -> None:
+    def __init__(
+        self, model: str, old: Layout, new: Layout, renames: Renames, load: Load, proved: frozenset[str]
+    ) -> None:
         self.found: list[DriftFact] = []
         self._model, self._old, self._new = model, old, new
-        self._renames, self._load = renames, load
+        self._renames, self._load, self._proved = renames, load, proved
         #: torch raises what the lists say; anything else comes from a hook.
         listed = load.missing or load.unexpected or load.reshaped
         self._error = None if listed or load.loads or not load.proved else load.error
         self._came = {after: before for before, after in owners.moved_modules(renames.renames).items()}
         #: Where something was said of keys that are broken or converted -> the fact that says so.
         self._said: dict[Where, int] = {}
+        #: Facts of which names are all that differs in the keys, and no module stands around others that did not.
+        self._renamings: set[int] = set()
 
     def of_keys(self, found: KeyDiff) -> None:
         for cause in causes.of_keys(self._old, self._new, found, self._renames, self._load):
             if cause.breaks:
                 for place in cause.places:
                     self._said.setdefault(where(place), len(self.found))
-            self.found.append(headline.of_cause(self._model, self._old, self._new, cause, self._error))
+            fact = headline.of_cause(self._model, self._old, self._new, cause, self._error)
+            if isinstance(fact, facts.KeyRenamed) and fact.renames.keys() <= self._proved:
+                fact = fact._replace(certainty="proved")
+            if cause.renames_only:
+                self._renamings.add(len(self.found))
+            self.found.append(fact)
         if self._error is not None and not self._said:
             at = owners.symbol(self._new, "", "")
             drift = Drifted(self._model, "breaking", "error", at, error=self._error)
@@ -159,10 +171,12 @@ class _Facts:
         if index is None:
             self.found.append(fact)
             return
-        drift = self.found[index].drift
-        if not reason:
-            return
-        self.found[index] = self.found[index]._replace(drift=drift._replace(reasons=(*drift.reasons, reason)))
+        cause = self.found[index]
+        if index in self._renamings and isinstance(cause, facts.KeyRenamed) and _computes_otherwise(fact):
+            cause = cause._replace(different=True)
+        if reason:
+            cause = cause._replace(drift=cause.drift._replace(reasons=(*cause.drift.reasons, reason)))
+        self.found[index] = cause
 
     def _cause_of(self, place: Where) -> int | None:
         if place in self._said or place is None:
@@ -187,6 +201,18 @@ class _Facts:
         """Where the last of the keys is set to the others."""
         path, _, leaf = keys[-1].rpartition(".")
         return owners.of_module(self._new, path)._replace(below=leaf) if path else owners.symbol(self._new, "", leaf)
+
+
+def _computes_otherwise(fact: DriftFact) -> bool:
+    """Whether both sides were traced, and evaluation is another one. A class of the user around or in place of another
+    one says only that the two cannot be compared.
+    """
+    if not isinstance(fact, facts.MeaningFact) or fact.drift.cls != "silent" or fact.drift.severity != "error":
+        return False
+    layers = (fact.drift.old or "", fact.drift.new or "")
+    return not isinstance(fact, facts.TypeChanged) or all(
+        each.startswith("torch.nn.") and not each.startswith("torch.nn.utils.") for each in layers
+    )
 
 
 def _differ(one: Constant, other: Constant | None) -> bool:

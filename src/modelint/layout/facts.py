@@ -44,7 +44,7 @@ class Load(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """What the old code and the new compute with the same weights, on the declared inputs."""
+    """What the old code and the new compute with the same weights and inputs."""
 
     #: training: evaluation is the same. unsettled: ``words`` say why.
     outcome: Literal["equal", "training", "different", "unsettled"]
@@ -56,6 +56,8 @@ class Numbers(NamedTuple):
     trained: bool = True
     #: It holds under the proposed renames.
     renamed: bool = False
+    #: The inputs, where none are declared and these were found to run.
+    found: tuple[str, ...] = ()
 
 
 class ClassPlace(NamedTuple):
@@ -148,6 +150,8 @@ class KeyRenamed(NamedTuple):
     drift: Drifted
     renames: Mapping[str, str]
     certainty: Certainty = "proposed"
+    #: Under the new names the forward computes something else.
+    different: bool = False
 
 
 class TypeChanged(NamedTuple):

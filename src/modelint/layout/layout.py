@@ -33,6 +33,8 @@ class Definition(NamedTuple):
     names: tuple[str, ...]
     #: Of the source of forward and what it calls in the project; None: no source at hand.
     source: str | None
+    #: Slots by number, and those that they trade places with, together, without a change of what is computed.
+    alike: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
 
 class Constant(NamedTuple):

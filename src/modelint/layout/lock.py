@@ -61,22 +61,26 @@ class Options(NamedTuple):
     #: Releases that are no longer to be proved, because of ``reason``.
     retire: tuple[str, ...] = ()
     progress: Progress | None = None
+    #: Renames and dropped keys of the step, where more is known of them than names and shapes tell.
+    decided: tuple[Mapping[str, str], tuple[str, ...]] | None = None
     #: The user's cache folder, where the interpreter of the last run stands.
     cache: str | None = None
 
 
-class _Base(NamedTuple):
+class Base(NamedTuple):
     """A layout that a file out there may have."""
 
     id: str
     manifest: Manifest
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """What is on record of a model."""
 
-    bases: tuple[_Base, ...]
+    bases: tuple[Base, ...]
     releases: tuple[Release, ...]
+    #: The layouts that are to be loaded.
+    olds: Mapping[str, Layout]
     #: Release -> the layout that is loaded for it.
     speaks: Mapping[str, str]
 
@@ -89,7 +93,7 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
     by_folder = {project.folder: project for project in projects}
     verdicts = {project.folder: Verdicts.open(options.cache, project.folder) for project in projects}
     pythons: dict[str, str] = {}
-    known: dict[str, _Known] = {}
+    known: dict[str, Known] = {}
     wishes: list[tuple[str, Wish]] = []
     for declaration in declarations:
         found = interpreters.find(by_folder[declaration.folder], verdicts[declaration.folder])
@@ -98,13 +102,11 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
             yield Locked(declaration, "missed", notes=(missed.reason, *missed.trail))
             continue
         pythons[declaration.shown] = found.python
-        bases, releases = _bases(declaration), _releases(declaration, options)
-        asked = proof.asked({base.id: base.manifest.layout for base in bases}, releases)
-        known[declaration.shown] = _Known(tuple(bases), releases, asked.speaks)
-        wishes.append((found.python, Wish(declaration, asked.olds)))
+        known[declaration.shown] = on_record(declaration, options)
+        wishes.append((found.python, Wish(declaration, known[declaration.shown].olds)))
     if not options.dry:
         for _, wish in wishes:
-            _refuse_read_only(wish.declaration)
+            refuse_read_only(wish.declaration)
     for declaration, built in building.build(
         building.by_interpreter(wishes), jobs=options.jobs, progress=options.progress
     ):
@@ -114,7 +116,7 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
             said = judge.does_not_build(declaration, built)
             yield Locked(declaration, "failed", tuple(said), notes=built.tail[-building.TAIL :])
         else:
-            locked, good = _accept(declaration, built, known[declaration.shown], options)
+            locked, good = accept(declaration, built, known[declaration.shown], options)
             if not options.dry and locked.outcome != "refused":
                 uses = building.uses_of(built)
                 kept = verdicts[declaration.folder]
@@ -124,7 +126,14 @@ def lock(projects: Sequence[Project], declarations: Sequence[Declaration], optio
         each.save()
 
 
-def _accept(declaration: Declaration, built: Result, known: _Known, options: Options) -> tuple[Locked, bool]:
+def on_record(declaration: Declaration, options: Options) -> Known:
+    """Raises LockError where a record cannot be used."""
+    bases, releases = _bases(declaration), _releases(declaration, options)
+    asked = proof.asked({base.id: base.manifest.layout for base in bases}, releases)
+    return Known(tuple(bases), releases, asked.olds, asked.speaks)
+
+
+def accept(declaration: Declaration, built: Result, known: Known, options: Options) -> tuple[Locked, bool]:
     """Write the manifest, a step from each of its bases, and what is to be on record of releases.
 
     Returns whether a check has nothing to say of the model now.
@@ -139,7 +148,8 @@ def _accept(declaration: Declaration, built: Result, known: _Known, options: Opt
             continue
         said.update(dict.fromkeys(judge.drift(declaration, base.manifest, built, drift)))
         before = manifest.digest(base.manifest.layout)
-        step = Step(before, now, drift.cls or "safe", drift.renames.renames, drift.dropped, options.reason)
+        renames, dropped = options.decided or (drift.renames.renames, drift.dropped)
+        step = Step(before, now, drift.cls or "safe", renames, dropped, options.reason)
         steps[step.file_name] = step
     found = proof.proofs(declaration.shown, known.releases, known.speaks, built.layout, built.loads)
     said.update(dict.fromkeys(judge.releases(declaration, found, built)))
@@ -149,7 +159,7 @@ def _accept(declaration: Declaration, built: Result, known: _Known, options: Opt
         return Locked(declaration, "refused", tuple(said), notes=built.notes, broken=broken), False
     same = bases[0].manifest.layout if len(bases) == 1 and bases[0].id == "manifest" and not steps else None
     files = {os.path.join(declaration.home, "steps", name): step_text(each) for name, each in steps.items()}
-    files |= _on_record(declaration, known, built, options)
+    files |= _said_of_releases(declaration, known, built, options)
     if options.release is not None:
         text = manifest.text(declaration.name, same or built.layout)
         files[release.path(declaration.home, options.release)] = text
@@ -164,7 +174,7 @@ def _accept(declaration: Declaration, built: Result, known: _Known, options: Opt
     return Locked(declaration, outcome, tuple(said), built.layout, tuple(files), notes), good
 
 
-def _on_record(declaration: Declaration, known: _Known, built: Result, options: Options) -> dict[str, str]:
+def _said_of_releases(declaration: Declaration, known: Known, built: Result, options: Options) -> dict[str, str]:
     """The files that retire releases, and that accept what of a release does not arrive."""
     home = declaration.home
     files = {
@@ -215,21 +225,21 @@ def _releases(declaration: Declaration, options: Options) -> tuple[Release, ...]
     return found.releases
 
 
-def _bases(declaration: Declaration) -> list[_Base]:
+def _bases(declaration: Declaration) -> list[Base]:
     """What the new layout is compared with: the manifest; of a conflicted one both of its parents."""
     try:
-        return [_Base("manifest", manifest.read(declaration.manifest))]
+        return [Base("manifest", manifest.read(declaration.manifest))]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except manifest.ManifestError as error:
         if "newer modelint" in error.reason:
             raise LockError(f"{shown(error.path)}:{error.line}: {error.reason}") from None
-        return [_Base(name, parent) for name, parent in conflict.parents(declaration.manifest).items()]
+        return [Base(name, parent) for name, parent in conflict.parents(declaration.manifest).items()]
     except OSError as error:
         raise LockError(f"{shown(declaration.manifest)}: cannot be read: {error.strerror}") from None
 
 
-def _refuse_read_only(declaration: Declaration) -> None:
+def refuse_read_only(declaration: Declaration) -> None:
     """Before anything is built: a folder that cannot be written costs no building."""
     folder = declaration.home
     while not os.path.lexists(folder):

@@ -75,6 +75,8 @@ def digest(layout: Layout) -> str:
     used = set(layout.modules.values())
     document["definitions"] = {each: value for each, value in document["definitions"].items() if each in used}
     document["ties"] = sorted(map(sorted, document["ties"]))
+    for definition in document["definitions"].values():
+        definition.pop("alike", None)  # of no meaning of its own
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return blake2b(canonical.encode("ascii"), digest_size=8).hexdigest()
 
@@ -190,7 +192,7 @@ def _definition(definition: Definition) -> dict[str, Any]:
     written = definition._asdict()
     written["class"] = written.pop("cls")
     written["attributes"] = dict(sorted(definition.attributes.items()))
-    order = ("class", "version", "attributes", "label", "trace", "train", "names", "source")
+    order = ("class", "version", "attributes", "label", "trace", "train", "names", "source", "alike")
     return {field: written[field] for field in order if written[field] not in (None, {}, ())}
 
 
@@ -203,6 +205,14 @@ def _table(content: Any, field: str, *, needed: bool = True) -> dict[str, Any]:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_exchange(value: Any, slots: int) -> bool:
+    """Two lists of different slots, as long as each other."""
+    match value:
+        case [list(one), list(other)] if all(type(each) is int and 0 <= each < slots for each in (*one, *other)):
+            return len(one) == len(other) and len({*one, *other}) == 2 * len(one)
+    return False
 
 
 def _is_attribute(value: Any) -> bool:
@@ -247,6 +257,9 @@ def _read_definition(value: Any, *names: str) -> Definition:
         wrong("label")
     if not _is_names(slots):
         wrong("list of names")
+    alike = value.get("alike", [])
+    if not isinstance(alike, list) or not all(_is_exchange(each, len(slots)) for each in alike):
+        wrong("list of slots that are alike")
     for field in ("trace", "train", "source"):
         if not isinstance(value.get(field, ""), str | None):
             wrong(field)
@@ -259,4 +272,5 @@ def _read_definition(value: Any, *names: str) -> Definition:
         value.get("train"),
         tuple(slots),
         value.get("source"),
+        tuple((tuple(one), tuple(other)) for one, other in alike),
     )

@@ -8,8 +8,10 @@ caller calls is not looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
+from modelint.layout import exchange
 from modelint.layout.layout import Definition, Layout
 
 What = Literal["type", "attribute", "forward", "order"]
@@ -100,7 +102,7 @@ def _depth(part: Part) -> int:
     return part.path.count(".") + bool(part.path)
 
 
-def _join(path: str, name: str) -> str:
+def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
 
 
@@ -124,7 +126,7 @@ class _Comparison:
             if one is None or other is None:
                 continue
             own = self.own(old_path, path, one, other)
-            children = [(_join(old_path, before), _join(path, after)) for before, after in own.pairs]
+            children = [(join(old_path, before), join(path, after)) for before, after in own.pairs]
             if own.differs or own.training_only or own.optional:
                 yield from self.reasons(old_path, path, one, other, own)
             elif self.shuffled(children):
@@ -141,8 +143,8 @@ class _Comparison:
 
     def expected(self, old_path: str, path: str, name: str) -> str:
         """What the new side should call a child of the old one, from its root."""
-        full = _join(old_path, name)
-        return self.moved.get(full, _join(path, name))
+        full = join(old_path, name)
+        return self.moved.get(full, join(path, name))
 
     def own(self, old_path: str, path: str, one: Definition, other: Definition) -> _Own:
         before, after = _trace(one), _trace(other)
@@ -150,6 +152,10 @@ class _Comparison:
             expected, actual = self.slots(old_path, path, one.names, other.names)
             differs = one.source is not None and other.source is not None and one.source != other.source
             return _Own(differs, False, False, _by_name(one, other, expected, actual), False)
+        if one.trace == other.trace and one.names != other.names:
+            fits = partial(self.fits, old_path, path, one)
+            other = other._replace(names=exchange.fitting(other.names, fits, other, one))
+            after = _trace(other) or after
         moved = len({*self.slots(old_path, path, before.names, after.names)}) > 1
         expected, actual = self.slots(old_path, path, one.names, other.names)
         if before.computed != after.computed or moved:
@@ -173,12 +179,15 @@ class _Comparison:
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the slots of both sides stand for, the old ones by the names that the new side should have."""
         expected = [self.expected(old_path, path, name) for name in before]
-        actual = [_join(path, name) for name in after]
+        actual = [join(path, name) for name in after]
         if len(expected) == len(actual):
-            olds = [_join(old_path, name) for name in before]
+            olds = [join(old_path, name) for name in before]
             alike = zip(olds, expected, actual, strict=True)
             expected = [after if self.unkept(old, name, after) else name for old, name, after in alike]
         return tuple(expected), tuple(actual)
+
+    def fits(self, old_path: str, path: str, one: Definition, names: Sequence[str]) -> bool:
+        return len({*self.slots(old_path, path, one.names, names)}) == 1
 
     def unkept(self, old: str, expected: str, actual: str) -> bool:
         """Whether both are one buffer that no file holds, whatever its name."""

@@ -1,7 +1,8 @@
 """Settling by numbers: the code that the manifest was written with, and the code of today, run side by side.
 
-Only where inputs are declared, and something is open that numbers can tell. The old code lies in a private temporary
-folder for as long as it runs; whatever happens, Ctrl-C included, it is gone afterwards.
+Where inputs are declared, for all that is open and that numbers can tell; where none are, inputs are looked for, for
+silent drift alone. The old code lies in a private temporary folder for as long as it runs; whatever happens, Ctrl-C
+included, it is gone afterwards.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from modelint.layout import building, changes, client, drift, owners, revision
+from modelint.layout import building, changes, client, doubt, drift, owners, revision, samples
 from modelint.layout.building import TIMEOUT
 from modelint.layout.declare import Declaration
 from modelint.layout.drift import Drift
@@ -29,6 +30,8 @@ _JOBS = 3
 #: What one of them may take of the memory that is free: the others are small.
 _SHARES = 3
 _SIDES = ("inputs", "old", "new", "layout")
+#: Without declared inputs: parameters and buffers of a model that is run at all, and seconds that it is given.
+_SMALL, _SHORT = 50_000_000, 60.0
 _SMALLER = "declare a smaller configuration in [tool.modelint.models.{}.probe]"
 
 
@@ -50,8 +53,13 @@ class _Unsettled(Exception):
     """Why numbers do not settle it: one line."""
 
 
-def can_settle(found: Drift) -> bool:
+def can_settle(found: Drift, declaration: Declaration) -> bool:
     """Whether something is open that running would tell."""
+    if declaration.inputs is None:
+        facts = [fact for fact in found.facts if not isinstance(fact, KeyRetyped)]
+        broken = any(fact.drift.cls == "breaking" for fact in facts)
+        silent = any((fact.drift.cls, fact.drift.severity) == ("silent", "error") for fact in facts)
+        return silent and not broken and declaration.silent == "error"
     return any(not isinstance(fact, KeyRetyped) and _is_open(fact) for fact in found.facts)
 
 
@@ -64,7 +72,7 @@ def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Nu
     """What numbers say of each."""
     with tempfile.TemporaryDirectory(prefix="modelint-numbers-") as folder:
         copies = _Copies(os.path.join(os.path.realpath(folder), "code"))
-        groups: dict[tuple[str, float | None, int | None], list[_Sides]] = {}
+        groups: dict[tuple[str, float, int | None], list[_Sides]] = {}
         for number, case in enumerate(cases):
             meeting = os.path.join(folder, str(number))
             os.mkdir(meeting)
@@ -74,9 +82,11 @@ def settle(cases: Sequence[Case], declares: Declares) -> Iterator[tuple[Case, Nu
             except (_Unsettled, NoRevision) as unsettled:
                 yield case, Numbers("unsettled", str(unsettled))
             else:
-                groups.setdefault((case.python, declared.timeout, declared.memory), []).append(sides)
+                timeout = declared.timeout or TIMEOUT
+                timeout = timeout if declared.inputs is not None else min(timeout, _SHORT)
+                groups.setdefault((case.python, timeout, declared.memory), []).append(sides)
         for (python, timeout, memory), group in groups.items():
-            yield from _run(group, python, timeout or TIMEOUT, memory)
+            yield from _run(group, python, timeout, memory)
 
 
 def _run(group: Sequence[_Sides], python: str, timeout: float, memory: int | None) -> Iterator[tuple[Case, Numbers]]:
@@ -131,7 +141,10 @@ def _refuse_large(case: Case) -> None:
     memory = declaration.memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARES
     if declaration.probe is not None:
         return
-    size = 8 * _COPIES * sum(_elements(spec.shape or ()) for spec in case.base.layout.keys.specs.values())
+    elements = sum(_elements(spec.shape or ()) for spec in case.base.layout.keys.specs.values())
+    if declaration.inputs is None and elements > _SMALL:
+        raise _Unsettled(f"no inputs are declared, and it is too large ({elements:,} values) to look for some")
+    size = 8 * _COPIES * elements
     if size > memory:
         raise _Unsettled(
             f"it is too large (about {size / 2**30:.1f} GiB in float64); {_SMALLER.format(declaration.name)}"
@@ -186,6 +199,8 @@ class _Sides:
                 raise _Unsettled(self._failed(self._does_not_run(side), answer))
             if isinstance(answer, Told):
                 told[side] = answer
+                if side == "inputs" and "why" in answer.told:
+                    raise _Unsettled(answer.told["why"])
                 if side == "old":
                     self._refuse_mixture(answer)
         new = told["new"].told
@@ -195,8 +210,9 @@ class _Sides:
             raise _Unsettled(f"the results differ by {new['distance']:.1e}, more than rounding, less than a change")
         if new["verdict"] != "different":
             self._refuse_missed(layout, told["old"].told, new)
+        found = tuple(", ".join(each) for each in told["inputs"].told.get("found", ())) if "inputs" in told else ()
         if new["verdict"] == "same":
-            return Numbers("equal", trained=new["trained"], renamed=new["renamed"])
+            return Numbers("equal", trained=new["trained"], renamed=new["renamed"], found=found)
         first = new.get("first")
         return Numbers(
             "different" if new["verdict"] == "different" else "training",
@@ -204,6 +220,7 @@ class _Sides:
             None if first is None else first["module"],
             new["trained"],
             new["renamed"],
+            found,
         )
 
     def requests(self) -> Iterator[Request]:
@@ -216,7 +233,10 @@ class _Sides:
             "renames": renames,
             "moved": owners.moved_modules(renames),
         }
-        if isinstance(case.declaration.inputs, str):
+        if case.declaration.inputs is None:
+            candidates = [list(each.inputs) for each in samples.shown(case.declaration)]
+            yield self._request("inputs", case.declaration, {**task, "candidates": candidates})
+        elif isinstance(case.declaration.inputs, str):
             yield self._request("inputs", case.declaration, task)
         yield self._request("old", old, task)
         yield self._request("new", case.declaration, task)
@@ -256,12 +276,17 @@ class _Sides:
 
     def _refuse_missed(self, layout: Result, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         ran = [changes.Ran(side["made"], side["run"]) for side in (old, new)]
-        missed = changes.missed(*self._files(layout), *ran)
+        files = self._files(layout)
+        counted = changes.changes(*files, *ran)
+        missed = changes.missed(counted)
         if missed.places:
             places = list(dict.fromkeys(f"{self._own(path)}:{line}" for path, line in missed.places))
             more = f" and {len(places) - 3} more" if len(places) > 3 else ""
             some = "some of " if missed.partly else ""
             raise _Unsettled(f"{some}the changed lines did not run with these inputs ({', '.join(places[:3])}{more})")
+        why = doubt.why(*files, counted) if self.case.declaration.inputs is None else None
+        if why is not None:
+            raise _Unsettled(f"equal on inputs that were found, but {why}; declare `inputs`")
 
     def _files(self, layout: Result) -> tuple[dict[str, str], dict[str, str]]:
         """The files that either side is made of, by their names in the repository; of each name what both have."""
@@ -285,8 +310,9 @@ class _Sides:
         return os.path.realpath(path).startswith(os.path.join(folder, ""))
 
     def _does_not_run(self, side: str) -> str:
-        code = {"inputs": "the inputs cannot be made", "new": "the code of today does not run with the declared inputs"}
-        return code.get(side, f"the code of commit {self._found.short} does not run with the declared inputs")
+        inputs = "the declared inputs" if self.case.declaration.inputs is not None else "inputs that were found"
+        code = {"inputs": "the inputs cannot be made", "new": f"the code of today does not run with {inputs}"}
+        return code.get(side, f"the code of commit {self._found.short} does not run with {inputs}")
 
     def _failed(self, words: str, failure: Failure) -> str:
         found = f"{words}: {failure.message}"

@@ -42,6 +42,12 @@ class Finder:
                 return next(filter(None, found), None) or self._header(cls)
         return None
 
+    def assigner(self, cls: str, attribute: str) -> str:
+        """The class that assigns the attribute, ``cls`` or one of its bases; ``cls`` where none is seen to."""
+        place = self._classes.get(cls)
+        bases = () if place is None else (cls, *place.bases)
+        return next((each for each in bases if self._in_class(each, attribute, "") is not None), cls)
+
     def _in_class(self, cls: str, attribute: str, below: str) -> Spot | None:
         place = self._classes.get(cls)
         node = None if place is None else self._class(place)

@@ -71,6 +71,12 @@ def proofs(
     return found
 
 
+def loading(releases: Iterable[Release], proofs: Iterable[Proof]) -> tuple[str, ...]:
+    """Those of which nothing is to be said."""
+    said = {name for each in proofs for name in each.fact.releases}
+    return tuple(each.name for each in releases if each.name not in said)
+
+
 def losses_of(load: Load) -> Losses:
     """What a load that succeeds loses."""
     return Losses(load.dropped, load.unreached, load.filled) if load.loads and load.proved else Losses()

@@ -55,6 +55,8 @@ class LayoutRun(NamedTuple):
     notes: tuple[str, ...]
     #: The project's Python files that tracked models are made of, as far as known.
     tracked: frozenset[str]
+    #: Model -> the releases that are proved to load, and to arrive in full.
+    loading: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def models(self) -> int:
@@ -84,6 +86,7 @@ class _Run:
         self._open: list[Case] = []
         self._notes: dict[str, None] = {}
         self._tracked: set[str] = set()
+        self._loading: dict[str, tuple[str, ...]] = {}
 
     def run(self) -> LayoutRun:
         affected: list[Declaration] = []
@@ -106,6 +109,7 @@ class _Run:
             could_not_look=self._could_not_look,
             notes=tuple(self._notes),
             tracked=frozenset(self._tracked),
+            loading=self._loading,
         )
 
     def _say(self, folder: str, diagnostics: Iterable[Diagnostic]) -> None:
@@ -170,6 +174,7 @@ class _Run:
         speaks = self._speaks[declaration.shown]
         proofs = proof.proofs(declaration.shown, found.releases, speaks, built.layout, built.loads)
         said += judge.releases(declaration, proofs, built)
+        self._loading[declaration.shown] = proof.loading(found.releases, proofs)
         return said
 
     def _python(self, project: Project) -> str | None:
@@ -250,12 +255,12 @@ class _Run:
 
     def _case(self, declaration: Declaration, base: Manifest, built: Result, drift: Drift) -> Case | None:
         """What is open, and can be settled by numbers."""
-        if declaration.inputs is None or not drift.facts:
+        if not drift.facts:
             return None
         from modelint.layout import numbers
 
         case = numbers.Case(declaration, base, built, drift, self._pythons[declaration.shown])
-        return case if numbers.can_settle(drift) else None
+        return case if numbers.can_settle(drift, declaration) else None
 
     def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
         """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""

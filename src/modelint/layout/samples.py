@@ -36,7 +36,7 @@ class Proposal(NamedTuple):
     failed: bool = False
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     inputs: tuple[str, ...]
     where: str
 
@@ -47,7 +47,7 @@ def propose(declarations: Sequence[tuple[str, Declaration]], *, jobs: int) -> It
     for python, declaration in declarations:
         by_python.setdefault(python, []).append(declaration)
     for python, own in by_python.items():
-        found = {each.shown: _shown(each) for each in own}
+        found = {each.shown: shown(each) for each in own}
         by_id = {each.shown: each for each in own}
         requests = [_request(each, found[each.shown]) for each in own]
         try:
@@ -59,7 +59,7 @@ def propose(declarations: Sequence[tuple[str, Declaration]], *, jobs: int) -> It
                 yield Proposal(each, (), building.unusable_words(python, error.reason, error.detail), True)
 
 
-def _proposal(declaration: Declaration, answer: object, found: Sequence[_Found]) -> Proposal:
+def _proposal(declaration: Declaration, answer: object, found: Sequence[Found]) -> Proposal:
     if isinstance(answer, Failure):
         return Proposal(declaration, (), answer.message, True)
     assert isinstance(answer, Numbers)
@@ -71,7 +71,7 @@ def _proposal(declaration: Declaration, answer: object, found: Sequence[_Found])
     return Proposal(declaration, tuple(told["inputs"]), words)
 
 
-def _request(declaration: Declaration, found: Sequence[_Found]) -> Request:
+def _request(declaration: Declaration, found: Sequence[Found]) -> Request:
     return Request(
         declaration.shown,
         declaration.factory,
@@ -83,11 +83,11 @@ def _request(declaration: Declaration, found: Sequence[_Found]) -> Request:
     )
 
 
-def _shown(declaration: Declaration) -> list[_Found]:
+def shown(declaration: Declaration) -> list[Found]:
     """What stands in the files that speak of the model, those of its own module and of tests first."""
     name = declaration.factory.rpartition(":")[2].rpartition(".")[2]
     module = declaration.factory.partition(":")[0].rpartition(".")[2]
-    found: dict[tuple[str, ...], _Found] = {}
+    found: dict[tuple[str, ...], Found] = {}
     for path, text in sorted(_files(declaration.folder, name), key=lambda each: _rank(each[0], module)):
         for each in _in_text(text, os.path.relpath(path, declaration.folder).replace(os.sep, "/")):
             found.setdefault(each.inputs, each)
@@ -126,7 +126,7 @@ def _files(folder: str, name: str) -> Iterator[tuple[str, str]]:
                 yield path, text
 
 
-def _in_text(text: str, shown: str) -> Iterator[_Found]:
+def _in_text(text: str, shown: str) -> Iterator[Found]:
     """Each tensor, and those that stand together as one call's arguments: the more the better."""
     tensors: list[tuple[int, str]] = []
     for made in _MADE.finditer(text):
@@ -135,4 +135,4 @@ def _in_text(text: str, shown: str) -> Iterator[_Found]:
     for number, (line, _) in enumerate(tensors):
         together = [each for each in tensors[number : number + 4] if each[0] - line <= _NEAR]
         for size in range(len(together), 0, -1):
-            yield _Found(tuple(each for _, each in together[:size]), f"{shown}:{line}")
+            yield Found(tuple(each for _, each in together[:size]), f"{shown}:{line}")

@@ -41,7 +41,7 @@ def _renamed(fact: KeyRenamed, numbers: Numbers) -> KeyRenamed:
     if not numbers.renamed:
         return fact
     proved = numbers.outcome in ("equal", "training")
-    return fact._replace(drift=fact.drift._replace(numbers=numbers), certainty="proved" if proved else fact.certainty)
+    return fact._replace(drift=fact.drift._replace(numbers=numbers), certainty="proved" if proved else "proposed")
 
 
 def _blamed(facts: tuple[DriftFact, ...], numbers: Numbers) -> frozenset[int]:

@@ -70,6 +70,8 @@ class File(NamedTuple):
     functions: Mapping[str, Function]
     #: The classes that others are derived from.
     bases: frozenset[Name]
+    #: What is assigned outside of functions, and the parameters of functions with their defaults.
+    values: tuple[str, ...] = ()
 
 
 def read(path: str) -> File:
@@ -98,6 +100,7 @@ class _Reader:
     def file(self) -> File:
         found: dict[str, Function] = {}
         bases: set[Name] = set()
+        values = _values(self._tree.body)
         todo: list[tuple[str, str | None, list[ast.stmt]]] = [("", None, self._tree.body)]
         while todo:
             outer, cls, body = todo.pop()
@@ -105,15 +108,17 @@ class _Reader:
                 name = f"{outer}.{node.name}" if outer else node.name
                 if isinstance(node, ast.ClassDef):
                     bases.update(each for base in node.bases for each in self._mentioned(base))
+                    values += _values(node.body)
                     todo.append((name, node.name, node.body))
                     continue
+                values.append(f"{name} {ast.dump(node.args)}")
                 parameters = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)} - {"self"}
                 statements = tuple(self._statements(node.body, (), parameters | _assigned(node.body)))
                 # Of two functions of one name (a property and its setter) both count.
                 before = found[name].statements if name in found else ()
                 found[name] = Function(self._path, name, cls, frozenset(parameters), before + statements)
                 todo.append((name, None, node.body))
-        return File(found, frozenset(bases))
+        return File(found, frozenset(bases), tuple(values))
 
     def _statements(self, body: Sequence[ast.stmt], tests: tuple[Test, ...], local: set[str]) -> Iterator[Statement]:
         """Simple statements, and the heads of others; ``local``: names that hang on what the function is given."""
@@ -166,6 +171,10 @@ def _definitions(body: Sequence[ast.stmt]) -> Iterator[ast.ClassDef | ast.Functi
             yield node
         elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
             todo += ast.iter_child_nodes(node)
+
+
+def _values(body: Sequence[ast.stmt]) -> list[str]:
+    return [ast.dump(each) for each in body if isinstance(each, ast.Assign | ast.AnnAssign)]
 
 
 def _assigned(body: Sequence[ast.stmt]) -> set[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -53,6 +55,32 @@ def read(path: str) -> Step:
         } if _are_texts(renames.values()) and _are_texts(dropped):
             return Step(before, after, cls, renames, tuple(dropped), reason)
     raise DocumentError(path, 1, "it is no step: a field is missing, or has a wrong type")
+
+
+def read_all(home: str) -> list[Step]:
+    """Those of a model; what cannot be used is left out, for a step says nothing that must be known."""
+    folder = os.path.join(home, "steps")
+    found = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if name.endswith(".json"):
+            with contextlib.suppress(OSError, DocumentError):
+                found.append(read(os.path.join(folder, name)))
+    return found
+
+
+def renames(steps: Iterable[Step], before: str, after: str) -> dict[str, str]:
+    """Old key -> new key over the steps that lead from the layout ``before`` to ``after``; none where none do."""
+    known = list(steps)
+    ways: dict[str, dict[str, str]] = {before: {}}
+    todo = [before]
+    for here in todo:
+        for each in known:
+            if each.before == here and each.after not in ways:
+                moved = {key: each.renames.get(name, name) for key, name in ways[here].items()}
+                come = {key: name for key, name in each.renames.items() if key not in ways[here].values()}
+                ways[each.after] = {**come, **moved}
+                todo.append(each.after)
+    return ways.get(after, {})
 
 
 def _are_texts(values: Iterable[object]) -> bool:

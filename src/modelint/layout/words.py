@@ -48,22 +48,26 @@ def _computes(drift: Drifted) -> str:
     """What an old checkpoint that loads computes then."""
     if drift.numbers is None:
         return "" if drift.hooks else ", and computes something else"
-    outcome, words = drift.numbers.outcome, drift.numbers.words
+    outcome, words, found = drift.numbers.outcome, drift.numbers.words, drift.numbers.found
+    inputs = f"inputs that were found, not declared ({listed(found, 1)})" if found else "the declared inputs"
     if outcome == "different":
-        return f", and computes something else: {words}"
+        return f", and computes something else: {words}" + (f" (with {inputs})" if found else "")
     if outcome == "training":
-        return f", and evaluates to the same on the declared inputs; training goes another way: {words}"
+        return f", and evaluates to the same on {inputs}; training goes another way: {words}"
     in_evaluation = "" if drift.numbers.trained else " in evaluation"
-    return f", and computes the same{in_evaluation} on the declared inputs"
+    return f", and computes the same{in_evaluation} on {inputs}"
 
 
 def way_on(drift: Drifted, revert: str, keep: str = "") -> str:
     """The help: how to undo it, how to keep old checkpoints, how to accept."""
     same = drift.numbers is not None and drift.numbers.outcome == "equal"
     if drift.cls != "breaking" and (same or (drift.hooks and drift.severity == "information")):
-        return f"`modelint lock {drift.model}` records the new layout"
+        found = drift.numbers is not None and drift.numbers.found
+        sure = "; declare `inputs` to have the model compared on inputs of your choice" if found else ""
+        return f"`modelint lock {drift.model}` records the new layout{sure}"
     middle = f", or {keep}" if keep else ""
-    return f"{revert}{middle}; `modelint lock {drift.model}` accepts it"
+    writes = f"`modelint migrate {drift.model}` writes the hook, " if keep and drift.cls == "breaking" else ""
+    return f"{revert}{middle}; {writes}`modelint lock {drift.model}` accepts it"
 
 
 def also(drift: Drifted) -> str:

@@ -103,12 +103,12 @@ def _missing_init(it: Interpreter, frame: Frame, attr: str, at: Place) -> None:
         return  # a mixin: the class that it is mixed into decides
     if frame.init_done or not isinstance(frame.scope, t.Def) or frame.scope.name != "__init__":
         return
-    if _is_co_base(frame.file, frame.owner):
+    if is_co_base(frame.file, frame.owner):
         return  # what it is mixed with runs Module.__init__, and a second one would drop what that registered
     it.emit(MissingInit(frame.place(frame.scope), frame.owner.name, attr, at, _calls_init(frame.scope)))
 
 
-def _is_co_base(file: File, ref: ClassRef) -> bool:
+def is_co_base(file: File, ref: ClassRef) -> bool:
     """Does a class of the same file derive from this one and from another?"""
     classes = [s.node for s in file.source.statements if isinstance(s.node, ast.ClassDef)]
     return any(

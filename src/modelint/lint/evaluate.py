@@ -32,6 +32,7 @@ from modelint.lint.values import (
     StateDict,
     Super,
     Value,
+    is_drawn,
     join,
     just,
     under,
@@ -343,6 +344,8 @@ def subscript(it: Interpreter, frame: Frame, expr: t.Sub) -> Value:
             found = it.key_split(frame, obj, expr)
         elif isinstance(obj, Opaque) and obj.kind == "parameter":
             found = just(Opaque("lost-parameter", obj.place, "[...]"))
+        elif is_drawn(obj):
+            found = just(obj)
         out = join(out, tuple(Alt(a.obj, a.conds | alt.conds) for a in found) if alt.conds else found)
     return under(out, frame.path)
 

@@ -24,6 +24,7 @@ from modelint.lint.values import (
     Value,
     Wrap,
     flat,
+    is_drawn,
     just,
 )
 from modelint.lint.wrappers import CLEAN_WRAPPERS, wrapper_of
@@ -71,8 +72,12 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
         ):
             return just(Opaque("tensor", at, "placeholder"))
         made_of = [a.obj.detail for a in args.get(0) if isinstance(a.obj, Opaque) and a.obj.kind == "tensor"]
+        if last in ("cat", "stack"):
+            made_of += [a.obj.detail for a in it.element(args.get(0)) if is_drawn(a.obj) and isinstance(a.obj, Opaque)]
         maker = (
-            made_of[0] if made_of and last in ("from_numpy", "tensor", "as_tensor", "Tensor", "FloatTensor") else last
+            made_of[0]
+            if made_of and last in ("from_numpy", "tensor", "as_tensor", "Tensor", "FloatTensor", "cat", "stack")
+            else last
         )
         return just(Opaque("tensor", at, f"{last} grad" if wants else maker))
     if dotted == "torch.autograd.Variable":
@@ -82,6 +87,10 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
         if wants:
             return just(Opaque("tensor", at, "Variable grad"))
         return just(inner[0]) if inner else UNKNOWN
+    if dotted.startswith(("numpy.", "scipy.", "torch.")) and dotted.count(".") <= 2 and last.islower():
+        drawn = next((a.obj for v in args.all() for a in v if is_drawn(a.obj)), None)
+        if drawn is not None and not dotted.startswith("numpy.random."):
+            return just(drawn)  # worked out from what was drawn at random
     if dotted.startswith("numpy."):
         if last in known.NUMPY_VALUES or dotted == "numpy.random.get_state":
             return just(Opaque("numpy", at, "numpy's random state" if last == "get_state" else "a numpy value"))
@@ -117,6 +126,14 @@ _FUNCTION = re.compile(
 )
 
 
+def _is_method(it: Interpreter, frame: Frame, target: t.Expr | None) -> bool:
+    """``self.update`` where the class at hand defines ``update``, and not as a property."""
+    if not isinstance(target, t.Attr) or frame.cls is None or t.dotted(target.value) != frame.self_name:
+        return False
+    found = it.project.method(frame.cls, target.attr)
+    return found is not None and not any("property" in t.last_name(d) for d in found[1].decorators)
+
+
 def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> Value:
     inner = args.get(0, "module", "model")
     if not node.args:
@@ -127,6 +144,8 @@ def wrap(it: Interpreter, frame: Frame, kind: str, node: t.Call, args: Args) -> 
         if inner and all(isinstance(a.obj, Func | Bound | Partial | Ext) for a in inner):
             return UNKNOWN
         target = args.expr(0, "model")
+        if _is_method(it, frame, target):
+            return UNKNOWN
         if (
             not any(isinstance(a.obj, Model) for a in inner)
             and target is not None

@@ -75,6 +75,8 @@ class Load(NamedTuple):
     empty_default: bool
     #: Where a checkpoint was merged into the model's own state dict before.
     merged: Place | None
+    #: What is loaded comes from a model in memory, not from a file.
+    live: bool
     #: What the function says of its own: "refused" (it raises when too little fits), "logged" or "".
     reported: str
 
@@ -191,11 +193,14 @@ class RepeatedModule(NamedTuple):
 
 
 class MissingInit(NamedTuple):
-    """``__init__`` of a module class registers something without ``super().__init__()`` on the way."""
+    """``__init__`` of a module class registers something without ``super().__init__()`` on the way.
+
+    ``attr`` is None where nothing is registered there, but the module is called, or registers elsewhere.
+    """
 
     place: Place
     cls: str
-    attr: str
+    attr: str | None
     store: Place
     #: Some later statement calls it: too late, not missing.
     late: bool

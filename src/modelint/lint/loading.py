@@ -14,6 +14,7 @@ from modelint.lint.values import (
     UNKNOWN,
     Checkpoint,
     DictVal,
+    Entry,
     Inst,
     Literal,
     Model,
@@ -87,7 +88,20 @@ def load_state_dict(
             reported = "logged"
     empty = empty and (render(first), True) not in frame.path
     if not (own and followed_protocol(frame)):
-        fact = Load(at, text, is_model, strict, via_super, result, bool(reported), piecemeal, empty, merged, reported)
+        fact = Load(
+            at,
+            text,
+            is_model,
+            strict,
+            via_super,
+            result,
+            bool(reported),
+            piecemeal,
+            empty,
+            merged,
+            _is_live(given),
+            reported,
+        )
         it.emit(fact)
         if is_model:
             it.loads.append(at)
@@ -96,6 +110,17 @@ def load_state_dict(
             if isinstance(alt.obj, SelfRef | Inst) and own:
                 it.call_method(frame, alt.obj, "load_state_dict", args.pos, args.kw)
     return UNKNOWN
+
+
+def _is_live(given: Value) -> bool:
+    """A state dict just taken from a model, or a dict of entries of one."""
+    for alt in given:
+        if isinstance(alt.obj, StateDict) and alt.obj.merged is None:
+            return True
+        held = [a.obj for _, value in alt.obj.items for a in value] if isinstance(alt.obj, DictVal) else []
+        if any(isinstance(o, StateDict) or (isinstance(o, Entry) and _is_live(o.of)) for o in held):
+            return True
+    return False
 
 
 def _compared_beside(it: Interpreter, frame: Frame, name: str) -> bool:

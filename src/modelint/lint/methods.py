@@ -43,6 +43,8 @@ def method(
         return saving.state_dict(it, frame, node, receiver, path)
     if name == "load_state_dict":
         return loading.load_state_dict(it, frame, node, receiver, path, args)
+    if name == "copy_" and any(isinstance(a.obj, Entry) and _of_state_dict(a.obj) for a in receiver):
+        it.loads.append(frame.place(node))  # own_state[name].copy_(param): a load by hand
     if name in known.RETURNS_SELF and any(isinstance(a.obj, Model) for a in receiver):
         return receiver
     if isinstance(first, Opaque) and (found := _opaque_method(first, name)) is not None:
@@ -75,6 +77,10 @@ def method(
         given = literal_str(args.get(0, "name")) or ""
         return just(Opaque("register-result", frame.place(node), f"{name} {given}"))
     return None
+
+
+def _of_state_dict(entry: Entry) -> bool:
+    return any(isinstance(a.obj, StateDict) for a in entry.of)
 
 
 def _opaque_method(obj: Opaque, name: str) -> Value | None:

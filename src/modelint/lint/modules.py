@@ -133,7 +133,7 @@ class Modules:
         for base in [*bases, os.path.join(self.root, "src")]:
             if self.kind(os.path.join(base, parts[0] + ".py")) or self.kind(os.path.join(base, parts[0])) == "folder":
                 found = self.below(names, base, parts)
-                if found:
+                if found and found != names.path:  # train/train.py means the folder by `from train import utils`
                     return found
             else:
                 self._missed(names, *(os.path.join(base, parts[0] + end) for end in (".py", "/__init__.py")))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from modelint.lint import known
+from modelint.lint import known, snapshots
 from modelint.lint import tree as t
-from modelint.lint.facts import Layer, Save, SavedModule, SavedState, Snapshot, Unsafe
+from modelint.lint.facts import Layer, Save, SavedModule, SavedState, Unsafe
 from modelint.lint.render import render
 from modelint.lint.snapshots import KEPT
 from modelint.lint.state import Frame
@@ -176,4 +176,4 @@ def used(it: Interpreter, frame: Frame, state: StateDict, at: Place, use: str, r
     if state.place in it.written:
         return
     if state.age < it.age and state.copied != "copy" and state.bound is not None:
-        it.emit(Snapshot(state.bound, at, use, state.copied == "cpu"))
+        snapshots.report(it, state, at, use)

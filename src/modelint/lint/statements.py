@@ -16,6 +16,7 @@ from modelint.lint.values import (
     Inst,
     Key,
     ListVal,
+    Opaque,
     StateDict,
     Value,
     join,
@@ -46,6 +47,7 @@ def assign(it: Interpreter, frame: Frame, target: t.Expr, value: Value, stmt: t.
             path = t.dotted(target)
             if isinstance(target.value, t.Name) and target.value.id == frame.self_name and frame.self_name:
                 define.attribute_store(it, frame, target, value, stmt)
+                snapshots.kept_as_best(it, frame, target, value, stmt)
             if path is not None:
                 frame.bind(path, _bound(value, frame.place(stmt)))
             else:
@@ -79,6 +81,8 @@ def _unpack(it: Interpreter, frame: Frame, target: t.Seq, value: Value, stmt: t.
             for i in range(size):
                 found = alt.obj.elts[i] if exact else it.element(just(alt.obj))
                 parts[i] = join(parts[i], tuple(Alt(a.obj, a.conds | alt.conds) for a in found))
+        elif isinstance(alt.obj, Opaque) and alt.obj.kind == "tensor":
+            parts = [join(part, (alt,)) for part in parts]  # p, l, u = scipy.linalg.lu(drawn)
     for element, part in zip(target.elts, parts, strict=True):
         assign(it, frame, element, part, stmt)
 
@@ -121,6 +125,7 @@ def statement(it: Interpreter, frame: Frame, stmt: t.Stmt) -> bool:
         case t.Return():
             frame.top_call = None
             value = it.eval(frame, stmt.value) if stmt.value is not None else UNKNOWN
+            snapshots.returned(it, frame, stmt, value)
             frame.returns.append((under(value, frame.path), dict(frame.env), it.age))
             return False
         case t.Raise():
@@ -290,8 +295,6 @@ def _try(it: Interpreter, frame: Frame, stmt: t.Try) -> bool:
     loads = it.loads[marks:]
     after = frame.env
     start = dict(join_envs(before, after))
-    if loads:
-        tries.try_load(it, frame, stmt, loads[0])
     ends: list[Env] = []
     frame.path, frame.tests = path, tests
     if alive:
@@ -305,6 +308,8 @@ def _try(it: Interpreter, frame: Frame, stmt: t.Try) -> bool:
             frame.bind(handler.name, UNKNOWN)
         if block(it, frame, handler.body):
             ends.append(frame.env)
+    if loads:
+        tries.try_load(it, frame, stmt, loads[0])
     frame.path, frame.tests = path, tests
     env = ends[0] if ends else dict(start)
     for other in ends[1:]:

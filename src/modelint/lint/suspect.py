@@ -22,6 +22,8 @@ _CONTAINER_CALLS = frozenset(
 )
 _GROWS = frozenset({"append", "extend", "insert", "update", "add", "setdefault", "appendleft"})
 _DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+#: Parts of the names of methods that change state.
+_UPDATES = ("update", "step", "queue", "moment", "observe", "task", "train")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -235,7 +237,7 @@ class _Class:
             return True
         if method.name == "forward" and self._makes_modules(scope):
             return True
-        updates = method.name == "forward" or any(word in method.name for word in ("update", "step", "queue", "moment"))
+        updates = method.name == "forward" or any(word in method.name for word in _UPDATES)
         for stmt in _simple_statements(method.body):
             if isinstance(stmt, ast.Assign | ast.AnnAssign | ast.AugAssign) and stmt.value is not None:
                 targets = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target]
@@ -280,7 +282,7 @@ class _Class:
                         return True
                 elif isinstance(node, ast.Call) and (ast_dotted(node.func) or "").startswith("self."):
                     return True
-        return False
+        return True
 
     def _default(self, scope: _Scope, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """A default that is a module."""

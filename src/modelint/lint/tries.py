@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modelint.lint import tree as t
-from modelint.lint.facts import TryLoad
+from modelint.lint.facts import Load, TryLoad
 from modelint.lint.state import Frame
 from modelint.lint.usage import is_log
 from modelint.rule import Place
@@ -25,7 +25,7 @@ def try_load(it: Interpreter, frame: Frame, stmt: t.Try, load: Place) -> None:
         if not _catches_runtime_error(handler.types):
             continue
         tries_next = any(isinstance(n, t.Jump | t.Return) for n in t.walk([*stmt.body, *stmt.orelse]))
-        verdict = _handler(handler, tries_next=tries_next)
+        verdict = _handler(it, frame, handler, tries_next=tries_next)
         if verdict != "gone":
             it.emit(TryLoad(frame.place(stmt), load, frame.place(handler), verdict))
         return
@@ -49,9 +49,28 @@ def _in_branch(body: list[t.Stmt], node: t.Node) -> bool:
     return any(isinstance(s, t.If) and any(n is node for n in t.walk([*s.body, *s.orelse])) for s in t.walk(list(body)))
 
 
-def _handler(handler: t.Handler, *, tries_next: bool) -> str:
+def _tells_nothing(frame: Frame, stmt: t.Return) -> bool:
+    """A return from a function that loads and never returns a value: its caller goes on as after a load."""
+    if not isinstance(frame.scope, t.Def) or not _RETRIES.search(frame.scope.name) or not _is_none(stmt.value):
+        return False
+    returns = (n for n in t.walk(frame.scope.body) if isinstance(n, t.Return))
+    return all(_is_none(other.value) for other in returns)
+
+
+def _is_none(expr: t.Expr | None) -> bool:
+    return expr is None or (isinstance(expr, t.Const) and expr.value is None)
+
+
+def _cannot_raise(it: Interpreter, place: Place) -> bool:
+    """Is this a load of the model's own state dict, with a checkpoint merged in? Whatever is missing is there."""
+    return any(isinstance(f, Load) and f.place == place and f.merged is not None for f in it.facts)
+
+
+def _handler(it: Interpreter, frame: Frame, handler: t.Handler, *, tries_next: bool) -> str:
     """ "gone" (raises, leaves, tells the caller), "retries" (loads again) or "swallows"."""
     for node in t.walk(list(handler.body)):
+        if isinstance(node, t.Return) and _tells_nothing(frame, node):
+            continue
         if isinstance(node, t.Raise | t.Return) or (isinstance(node, t.Jump) and tries_next):
             return "gone"
         if isinstance(node, t.Assert) and any(isinstance(n, t.Name) and n.id == handler.name for n in t.walk(node)):
@@ -65,7 +84,8 @@ def _handler(handler: t.Handler, *, tries_next: bool) -> str:
                 "exit",
             ):
                 return "gone"
-            if _RETRIES.search(name) and not is_log(node) and not _in_branch(handler.body, node):
+            again = _RETRIES.search(name) and not is_log(node) and not _in_branch(handler.body, node)
+            if again and not _cannot_raise(it, frame.place(node)):
                 return "retries"
             told = any(isinstance(n, t.Name) and n.id == handler.name for a in node.args for n in t.walk(a))
             if (

@@ -137,11 +137,21 @@ class Usage:
             nodes = [node for part in alongside(self.body, load.n) for node in t.walk(part)]
             # the names that the load is given: counting one of them counts.
             given = frozenset(n.id for n in t.walk(load) if isinstance(n, t.Name))
-            refused = any(_refuses(node) for node in nodes)
+            refused = any(_refuses(node, self.listed) for node in nodes)
             by_hand = any(isinstance(n, t.Name) and _BY_HAND.match(n.id) and self.reads(n.id) for n in nodes)
-            told = by_hand or any(_reports(n, given) for n in nodes)
+            told = by_hand or any(_reports(n, given, self.listed) for n in nodes)
             self._reports[load.n] = "refused" if refused else "logged" if told else ""
         return self._reports[load.n]
+
+    @cached_property
+    def listed(self) -> frozenset[str]:
+        """Names that a loop takes from a display of constants: a look at some keys tells nothing of the others."""
+        return frozenset(
+            node.target.id
+            for node in self.nodes
+            if isinstance(node, t.For) and isinstance(node.target, t.Name) and isinstance(node.iter, t.Seq)
+            and all(isinstance(e, t.Const) for e in node.iter.elts)
+        )  # fmt: skip
 
     def replaced(self, path: str) -> frozenset[str]:
         """The items of the dict ``path`` that the body takes out, or replaces by a state dict, as texts."""
@@ -236,7 +246,7 @@ def _counted(node: t.Node) -> list[t.Expr]:
     return [n.args[0].value for n in t.walk(node) if isinstance(n, t.Call) and t.last_name(n.func) == "len" and n.args]
 
 
-def _reports(node: t.Node, given: frozenset[str]) -> bool:
+def _reports(node: t.Node, given: frozenset[str], listed: frozenset[str]) -> bool:
     if isinstance(node, t.Call):
         if _CHECKER.search(t.last_name(node.func)) and not t.last_name(node.func).startswith("load"):
             return True
@@ -248,7 +258,7 @@ def _reports(node: t.Node, given: frozenset[str]) -> bool:
     if isinstance(node, t.Bin):
         return node.op in ("-", "^") and _is_key_set(node.left) and _is_key_set(node.right)
     if isinstance(node, t.If):
-        membership = any(_asks_for_key(n) for n in t.walk(node.test))
+        membership = any(_asks_for_key(n, listed) for n in t.walk(node.test))
         if membership:
             return any(
                 isinstance(n, t.Raise) or (isinstance(n, t.Call) and is_log(n))
@@ -260,21 +270,24 @@ def _reports(node: t.Node, given: frozenset[str]) -> bool:
     return False
 
 
-def _asks_for_key(node: t.Node) -> bool:
+def _asks_for_key(node: t.Node, listed: frozenset[str]) -> bool:
     """``k in state``; a literal asks for an entry of the container, which says nothing about keys."""
     if not isinstance(node, t.Compare) or node.ops[0][0] not in ("in", "not in"):
+        return False
+    if isinstance(node.left, t.Name) and node.left.id in listed:
         return False
     return not isinstance(node.left, t.Const) and _is_keys(node.ops[0][1])
 
 
-def _refuses(node: t.Node) -> bool:
-    """``assert fits`` and ``if len(fits) < n: raise``."""
+def _refuses(node: t.Node, listed: frozenset[str]) -> bool:
+    """``assert fits``, ``assert len(fits) == n`` and ``if len(fits) < n: raise``."""
     if isinstance(node, t.Assert):
         test = node.test
         if isinstance(test, t.Call) and t.last_name(test.func) == "len" and test.args:
             test = test.args[0].value
         told = isinstance(test, t.Name) or any(_MISSING.search(word) for word in _words(node))
-        return told or any(_asks_for_key(n) for n in t.walk(test))
+        counted = isinstance(test, t.Compare) and any(_DICTS.search(render(expr)) for expr in _counted(test))
+        return told or counted or any(_asks_for_key(n, listed) for n in t.walk(test))
     if isinstance(node, t.If):
         counts = any(isinstance(n, t.Call) and t.last_name(n.func) == "len" for n in t.walk(node.test))
         return counts and any(isinstance(n, t.Raise) for n in node.body)

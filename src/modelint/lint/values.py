@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from modelint.lint.known import RANDOM_MAKERS
 from modelint.rule import Place
 
 if TYPE_CHECKING:
@@ -237,6 +238,13 @@ def under(value: Value, path: Conds) -> Value:
     if not path or not value:
         return value
     return tuple(alt for alt in value if not any((text, not truth) in path for text, truth in alt.conds))
+
+
+def is_drawn(obj: Obj) -> bool:
+    """A tensor or array drawn at random by torch or numpy, or worked out from one that was."""
+    if not isinstance(obj, Opaque) or obj.kind != "tensor":
+        return False
+    return obj.detail.startswith("numpy ") or obj.detail.split(" ")[-1] in RANDOM_MAKERS
 
 
 def flat(value: Value, depth: int = 0) -> list[Obj]:

@@ -5,7 +5,7 @@ Each format is a module of its own, imported only when it is asked for; ``text(o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Literal, NamedTuple, get_args
 
 from modelint.diagnostics import Diagnostic, NotAnalysed
@@ -34,6 +34,8 @@ class Outcome(NamedTuple):
     root: str = ""
     #: Absolute working directory of the run. "" means that of the process.
     cwd: str = ""
+    #: Model -> its releases that are proved to load.
+    loading: Mapping[str, Sequence[str]] = {}
 
 
 def render(outcome: Outcome, format: str, stream: IO[str], *, color: bool = False) -> None:

@@ -1,9 +1,12 @@
-"""The format github: workflow commands that become annotations on the lines of a pull request."""
+"""The format github: workflow commands that become annotations on the lines of a pull request.
+
+What is so of a tracked model as a whole stands after them, folded in the log of the job.
+"""
 
 from __future__ import annotations
 
 from modelint.diagnostics import Diagnostic, Severity, Span
-from modelint.report import Outcome
+from modelint.report import Outcome, review
 from modelint.report.escape import shown
 from modelint.report.paths import to_root
 
@@ -17,6 +20,8 @@ def text(outcome: Outcome) -> str:
         span = Span(skipped.line, 1, skipped.line, 1)
         title, message = "MDL904 file-not-analysed", f"not analysed: {shown(skipped.reason)}"
         lines.append(_command("notice", to_root(outcome, skipped.path), span, title, message))
+    for model in review.models(outcome):
+        lines += [f"::group::modelint: {_data(review.title(model))}", *review.summary(model), "::endgroup::"]
     return "".join(line + "\n" for line in lines)
 
 

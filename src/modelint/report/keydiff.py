@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from modelint.keys.cause import Explanation
 from modelint.keys.diff import Change, KeyDiff
 from modelint.keys.fold import first, fold
 from modelint.keys.words import counted, shape
+from modelint.report import markup
 from modelint.report.escape import shown
 from modelint.report.json import to_ascii
 from modelint.report.program import Origin, lines_of
@@ -19,6 +20,8 @@ _WIDTH = 110
 _LONGEST = 400
 #: So many folded lines of one kind are shown; --all shows every key.
 _LINES = 12
+#: And so many in a sentence.
+_SOME = 6
 
 
 class Compared(NamedTuple):
@@ -40,6 +43,7 @@ class Compared(NamedTuple):
 def as_json(compared: Compared) -> str:
     """The fields that other programs read, in ASCII."""
     found, explanation = compared.diff, compared.explanation
+    proved = explanation.proved()
     document = {
         "schema": 1,
         "same": found.same,
@@ -48,7 +52,10 @@ def as_json(compared: Compared) -> str:
         "unexpected": list(found.unexpected),
         "reshaped": [_change(each) for each in found.reshaped],
         "retyped": [{"key": each.key, "old": each.old.dtype, "new": each.new.dtype} for each in found.retyped],
-        "renamed": [{"old": old, "new": new, "certainty": "proposed"} for old, new in explanation.renamed().items()],
+        "renamed": [
+            {"old": old, "new": new, "certainty": "proved" if old in proved else "proposed"}
+            for old, new in explanation.renamed().items()
+        ],
         "ambiguous": [
             {"old": list(each.old), "new": list(each.new), "why": each.why} for each in explanation.ambiguous
         ],
@@ -81,10 +88,12 @@ def key_lines(compared: Compared) -> Iterator[str]:
     )
 
 
-def text(compared: Compared, code: Callable[[Compared], str], *, every: bool = False) -> Iterator[str]:
+def text(
+    compared: Compared, code: Callable[[Compared], str], *, every: bool = False, beyond: Sequence[str] = ()
+) -> Iterator[str]:
     """The report, line by line; ``code`` is asked for where it has something to say.
 
-    ``every``: a line for each key, instead of folding them.
+    ``every``: a line for each key, instead of folding them. ``beyond``: what the keys do not tell.
     """
     found, explanation = compared.diff, compared.explanation
     yield f"{shown(compared.origin.source)} -> {shown(compared.new)}\n"
@@ -101,9 +110,47 @@ def text(compared: Compared, code: Callable[[Compared], str], *, every: bool = F
     if found.retyped:
         kinds = dict.fromkeys(f"{each.old.dtype} -> {each.new.dtype}" for each in found.retyped)
         yield f"\n  other dtypes, which a load converts: {shown(', '.join(kinds))} ({counted(len(found.retyped))})\n"
+    if beyond:
+        yield "\n"
+    for words in beyond:
+        yield from _wrapped(words, "  ", "      ")
     if explanation.steps or (compared.origin.roots != ("/",) and found.loads):
         yield f"\n  {_what_code_does(explanation)}\n\n"
         yield code(compared)
+
+
+def markdown(compared: Compared, code: str) -> Iterator[str]:
+    """The report for a comment or the summary of a job: what a load says, the causes, and the code, folded away."""
+    found, explanation = compared.diff, compared.explanation
+    yield f"### {markup.code(compared.origin.source)}: {_verdict(compared)}\n"
+    said = (("missing", found.missing), ("unexpected", found.unexpected))
+    items = [f"{words}: {_names(keys)}" for words, keys in said if keys]
+    items += [
+        f"size mismatch: {markup.code(each.key)} {shape(each.old.shape)} -> {shape(each.new.shape)}"
+        for each in found.reshaped[:_LINES]
+    ]
+    causes = [
+        f"{each.code} {each.name}: {markup.cell(each.cause.message)}<br>{markup.cell(each.cause.help)}"
+        for each in explanation.causes
+    ]
+    undecided = [markup.cell(each.why) for each in explanation.ambiguous]
+    for title, lines in (
+        (f"Loaded strictly into {markup.code(compared.new)}, it says:", items),
+        ("**Causes**", causes),
+        ("**Not decided**", undecided),
+    ):
+        if lines:
+            yield f"\n{title}\n\n"
+            yield from (f"- {line}\n" for line in lines)
+    if explanation.steps:
+        yield f"\n<details><summary>{_what_code_does(explanation).rstrip(':')}</summary>\n\n```python\n{code}```\n"
+        yield "\n</details>\n"
+
+
+def _names(keys: Iterable[str]) -> str:
+    lines = fold(keys)
+    names = ", ".join(markup.code(_short(line.text)) for line in lines[:_SOME])
+    return names + (f" and {len(lines) - _SOME} more" if len(lines) > _SOME else "")
 
 
 def _verdict(compared: Compared) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from . import leaves, source
 from .frames import explicit_raise
-from .graph import digest, finish
+from .graph import Node, digest, exchangeable, finish
 from .hooks import source_of
 from .outputs import Outputs
 from .patches import Counts
@@ -37,6 +37,7 @@ def definition(tracer: Tracer, usual: Outputs, every: Outputs, module: Any) -> d
         "train": None,
         "names": [],
         "source": None,
+        "alike": [],
     }
     if leaves.of_torch(module):
         made["attributes"] = leaves.attributes(module)
@@ -62,7 +63,8 @@ def definition(tracer: Tracer, usual: Outputs, every: Outputs, module: Any) -> d
         made.update(label="source", names=children(tracer, module, source.mentioned(cls, module.forward)))
         return made
     names: list[str] = []
-    tag, calm = computed(outputs, traced, names, module is tracer.model)
+    tag, calm, root = computed(outputs, traced, names, module is tracer.model)
+    roots = [root]
     partial = len(traced) < len(calls) or any(each.partial for each in traced.values())
     made.update(label="partial" if partial else "traced", trace=tag + calm)
     training = chosen.training.get(known, {})
@@ -70,13 +72,18 @@ def definition(tracer: Tracer, usual: Outputs, every: Outputs, module: Any) -> d
     if any(each.node is None and (each.error is None or not explicit_raise(each.error)) for each in training.values()):
         made["train"] = UNKNOWN
     elif usable:
-        busy = computed(outputs, usable, names)[1]
+        _, busy, root = computed(outputs, usable, names)
         made["train"] = busy if busy != calm else None
+        roots.append(root)
     extras = traces({key: each for key, each in more.items() if key not in calls})
     if extras:
         count = f"{min(len(names), 0xFFFF):04x}"
-        made["trace"] += count + "".join(computed(every, extras, names))
+        tag, beyond, root = computed(every, extras, names)
+        made["trace"] += count + tag + beyond
+        roots.append(root)
     made["names"] = names
+    if not partial:
+        made["alike"] = exchangeable(roots, names)
     return made
 
 
@@ -84,8 +91,10 @@ def traces(calls: dict[Any, Traced]) -> dict[Any, Traced]:
     return {key: each for key, each in calls.items() if each.node is not None}
 
 
-def computed(outputs: Outputs, calls: dict[Any, Traced], names: list[str], outermost: bool = False) -> tuple[str, str]:
-    """How it was called, and what it computes then; ``names`` is extended."""
+def computed(
+    outputs: Outputs, calls: dict[Any, Traced], names: list[str], outermost: bool = False
+) -> tuple[str, str, Node]:
+    """How it was called, and what it computes then, as a digest and as a graph; ``names`` is extended."""
     found = [outputs.node(key, each) for key, each in calls.items()]
     ways = {each.tag for each in calls.values()}
     if not outermost and any(whole for _, whole in found):  # nobody knows what its caller takes of it
@@ -93,7 +102,8 @@ def computed(outputs: Outputs, calls: dict[Any, Traced], names: list[str], outer
     if any(each.partial for each in calls.values()):
         ways.add("partial")
     tag = digest("".join(sorted(ways)).encode(), 4).hex()
-    return tag, finish(combined([node for node, _ in found]), names).hex()
+    root = combined([node for node, _ in found])
+    return tag, finish(root, names).hex(), root
 
 
 def children(tracer: Tracer, module: Any, wanted: set[str] | None) -> list[str]:
@@ -121,7 +131,8 @@ def children(tracer: Tracer, module: Any, wanted: set[str] | None) -> list[str]:
 
 
 def identity(made: dict[str, Any]) -> str:
-    text = json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    own = {field: value for field, value in made.items() if field != "alike"}  # follows from the rest
+    text = json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -140,6 +151,7 @@ def _definition(tracer: Tracer, usual: Outputs, every: Outputs, module: Any) -> 
             "train": None,
             "names": children(tracer, module, None) if state else [],
             "source": source.class_digest(cls, cls.forward) if state and not leaves.of_torch(module) else None,
+            "alike": [],
         }
 
 

@@ -153,3 +153,80 @@ def finish(root: Node, names: list[str]) -> bytes:
             stack.append((node, True))
             stack.extend((each, False) for each in reversed(children(args, [])))
     return done[id(root)]
+
+
+#: So many pairs of arguments are tried.
+_TRIED = 16
+#: Slots by number, and those that they may trade places with.
+Exchange = tuple[list[int], list[int]]
+
+
+def exchangeable(roots: list[Node], names: list[str]) -> list[Exchange]:
+    """Slots that trade places without a change of what is computed, as the branches of a sum do: their order in
+    ``names`` says nothing. A trade must leave every one of ``roots`` what it is."""
+    numbers = {name: index for index, name in enumerate(names)}
+    found: list[Exchange] = []
+    known: dict[int, tuple[str, ...]] = {}
+    plain = [named(root, {}) for root in roots]
+    for one, other in _ties(roots[0], known)[:_TRIED]:
+        pairs = {(first, second) for first, second in zip(_slots(one, known), _slots(other, known)) if first != second}
+        trade = dict([*pairs, *((second, first) for first, second in pairs)])
+        if len(trade) == 2 * len(pairs) and plain == [named(root, trade) for root in roots]:
+            trades = sorted((numbers[first], numbers[second]) for first, second in pairs)
+            found.append(([first for first, _ in trades], [second for _, second in trades]))
+    return found
+
+
+def _ties(root: Node, known: dict[int, tuple[str, ...]]) -> list[tuple[Node, Node]]:
+    """Neighbours among arguments without an order that differ in their names alone."""
+    found: list[tuple[Node, Node]] = []
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        args = order(node, known) if node.op in UNORDERED else ()
+        for one, other in zip(args, args[1:]):
+            alike = isinstance(one, Node) and isinstance(other, Node) and one.anon == other.anon
+            if alike and paths(one, known) != paths(other, known):
+                found.append((one, other))
+        stack.extend(children(node.args, []))
+    return found
+
+
+def _slots(root: Node, known: dict[int, tuple[str, ...]]) -> list[str]:
+    """By first use."""
+    found: dict[str, None] = {}
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.op == SLOT:
+            found[node.args[1]] = None
+        stack.extend(reversed(children(order(node, known), [])))
+    return list(found)
+
+
+def named(root: Node, trade: dict[str, str]) -> bytes:
+    """What it computes, and with which slots, some of them called otherwise."""
+    done: dict[int, bytes] = {}
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if node.op == SLOT:
+            done[id(node)] = digest(f"{node.args[0]} {trade.get(node.args[1], node.args[1])}".encode())
+        elif ready:
+            args = [encode(each, done) for each in node.args]
+            data = b",".join(sorted(args) if node.op in UNORDERED else args)
+            done[id(node)] = digest(node.op.encode() + b"\0" + data)
+        else:
+            stack.append((node, True))
+            stack.extend((each, False) for each in children(node.args, []))
+    return done[id(root)]

@@ -7,128 +7,151 @@ scalars is handed on.
 
 from __future__ import annotations
 
-import os
-import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 import torch
 from torch import nn
 
-from . import loads, parting, weights
+from . import loads, parting, sought, weights
 from .blame import Failed, one_line
 from .build import load_factory
 from .inputs import Given, maker, plain
+from .meeting import INPUTS, START, Meeting, Unsettled
 from .pinned import generator, pinned, seed
-from .reached import Lines
+from .reached import Lines, together
 from .results import DIFFERENT, SAME, differentiable, flat, kept, parted
-
-INPUTS, START = "inputs.pt", "start.pt"
-#: Seconds between two looks for what the other side writes.
-_LOOK = 0.01
-
-
-class Unsettled(Exception):
-    """Why numbers do not settle it."""
 
 
 def run(model: dict[str, Any], enter: Callable[..., None]) -> dict[str, Any]:
     """What one side has to tell; ``model`` is the request, its ``numbers`` say which side this is."""
     task = model["numbers"]
-    side = _Side(model, task, enter)
-    own = os.path.join(task["folder"], str(task["side"]))
-    with open(own + ".part", "w", encoding="ascii") as file:
-        file.write(str(os.getpid()))
-    os.rename(own + ".part", own + ".pid")
-    try:
-        with pinned():
-            return {"inputs": side.inputs, "old": side.old, "new": side.new}[task["side"]]()
-    except Unsettled as unsettled:
-        return {"verdict": "unsettled", "why": str(unsettled)}
-    finally:
-        with open(own + ".done", "w", encoding="ascii"):
-            pass
+    meeting = Meeting(task["folder"], enter)
+    side = _Side(model, task, meeting, enter)
+    with meeting.joined(task["side"]):
+        try:
+            with pinned():
+                return {"inputs": side.inputs, "old": side.old, "new": side.new}[task["side"]]()
+        except Unsettled as unsettled:
+            return {"verdict": "unsettled", "why": str(unsettled)}
+
+
+class _Test:
+    """What the model is run with, once in each regime."""
+
+    def __init__(self, make: Callable[[], Given], lines: Lines) -> None:
+        self.make = make
+        #: Those that ran.
+        self.lines = lines
+        #: The old code does not run with it: it says nothing.
+        self.refused = False
 
 
 class _Side:
-    def __init__(self, model: dict[str, Any], task: dict[str, Any], enter: Callable[..., None]) -> None:
+    def __init__(
+        self, model: dict[str, Any], task: dict[str, Any], meeting: Meeting, enter: Callable[..., None]
+    ) -> None:
         self._model = model
         self._task = task
+        self._meeting = meeting
         self._enter = enter
-        self._folder: str = task["folder"]
-        #: The lines that ran while the model was made and files were loaded, and when it was run.
-        self._made, self._run = Lines(model), Lines(model)
+        #: The lines that ran while the model was made and files were loaded.
+        self._made = Lines(model)
         self._factory: Callable[..., nn.Module] | None = None
-        self._maker: Callable[[], Given] | None = None
+        self._found: list[_Test] = []
         #: The old weights were loaded under the proposed renames.
         self._renamed = False
 
     # The three sides
 
     def inputs(self) -> dict[str, Any]:
-        """What a callable of the new code makes, for the old code, which may not have it."""
+        """What a callable of the new code makes, for the old code, which may not have it; or what is found to run."""
+        if self._task["inputs"] is None:
+            found = sought.find(self._build, self._task["candidates"])
+            if not found:
+                raise Unsettled("no inputs are declared, and none were found with which it runs")
+            self._meeting.write(INPUTS, {"found": found})
+            return {"found": [texts for texts, _ in found]}
         try:
-            self._write(INPUTS, {"given": plain(maker(self._task["inputs"])())})
+            self._meeting.write(INPUTS, {"given": plain(maker(self._task["inputs"])())})
         except TypeError as error:  # each side makes its own
-            self._write(INPUTS, {"foreign": str(error)})
+            self._meeting.write(INPUTS, {"foreign": str(error)})
         return {}
 
     def old(self) -> dict[str, Any]:
         first = self._build()
         start = weights.initial(first)
-        self._write(START, start)
+        self._meeting.write(START, start)
         load = self._loader(start["versions"], {})
+        tested: nn.Module | None = first
         for regime in weights.REGIMES:
             given = weights.weights(start, regime)
-            tested = first if regime == weights.REGIMES[0] else self._build()
-            load(tested, given)
-            results = self._evaluate(tested)
-            if self._is_done("new"):
-                break
-            results.update(self._trained(load, given))
-            self._write(f"{regime}.pt", results)
+            results = []
+            for test in self._tests():
+                if self._meeting.is_done("new"):
+                    return self._lines()
+                results.append(self._attempted(test, load, given, tested))
+                tested = None
+            self._meeting.write(f"{regime}.pt", results)
         return self._lines()
 
     def new(self) -> dict[str, Any]:
-        start = self._read(START)
+        start = self._meeting.read(START)
         given = weights.weights(start, weights.REGIMES[0])
+        tested: nn.Module | None
         tested, load = self._loaded(given, start["versions"])
         verdict: dict[str, Any] = {"verdict": "same", "trained": True}
         for regime in weights.REGIMES:
             if regime != weights.REGIMES[0]:
                 given = weights.weights(start, regime)
-                tested = self._build()
-                load(tested, given)
-            results = self._evaluate(tested)
-            results.update(self._trained(load, given))
-            olds = self._read(f"{regime}.pt")
-            if parted(olds["given"], results["given"], common=False)[0] > 0:
-                raise Unsettled("the two sides have other inputs: what makes them changed, too")
-            found = self._judge(olds, results)
-            found["trained"] &= verdict["trained"]
-            if _RANK[found["verdict"]] >= _RANK[verdict["verdict"]]:
-                verdict = found
-                if found["verdict"] in ("different", "training"):
-                    self._refuse_random(found, results, load, given)
+            results = []
+            for test in self._tests():
+                results.append(self._ran(test, load, given, tested))
+                tested = None
+            verdict = _worse(verdict, self._judged(self._meeting.read(f"{regime}.pt"), results, load, given))
             if verdict["verdict"] == "different":
                 break
         return {**verdict, **self._lines(), "renamed": self._renamed}
 
+    def _judged(
+        self, olds: Sequence[dict[str, Any]], news: Sequence[dict[str, Any]], load: Callable[..., None], given: Any
+    ) -> dict[str, Any]:
+        """The verdict of one regime, over all inputs with which both sides run."""
+        verdict: dict[str, Any] = {"verdict": "same", "trained": True}
+        for test, old in zip(self._tests(), olds):
+            test.refused |= "refused" in old
+        ran = [each for each in zip(self._tests(), olds, news) if not each[0].refused]
+        if not ran:
+            raise Unsettled(f"the old code does not run with the inputs that were found: {olds[0]['refused']}")
+        for test, old, new in ran:
+            if parted(old["given"], new["given"], common=False)[0] > 0:
+                raise Unsettled("the two sides have other inputs: what makes them changed, too")
+            found = self._judge(old, new)
+            if found["verdict"] in ("different", "training") and _RANK[found["verdict"]] > _RANK[verdict["verdict"]]:
+                self._refuse_random(found, new, test, load, given)
+            verdict = _worse(verdict, found)
+        return verdict
+
     def _lines(self) -> dict[str, Any]:
-        return {"made": self._made.found(), "run": self._run.found()}
+        return {"made": self._made.found(), "run": together(each.lines for each in self._found if not each.refused)}
 
     def _refuse_random(
-        self, found: Mapping[str, Any], results: Mapping[str, Any], load: Callable[..., None], given: Any
+        self,
+        found: Mapping[str, Any],
+        results: Mapping[str, Any],
+        test: _Test,
+        load: Callable[..., None],
+        given: Any,
     ) -> None:
         """What differs from itself differs from anything."""
         if found["verdict"] == "different":
             tested = self._build()
             load(tested, given)
-            again = self._evaluate(tested)
+            again = self._evaluate(tested, test)
         else:
-            again = self._trained(load, given)
+            again = self._trained(load, given, test)
         if self._judge(results, again)["verdict"] != "same":
             raise Unsettled("two runs of the same code differ: something random in it cannot be seeded")
 
@@ -177,30 +200,49 @@ class _Side:
 
         return load
 
-    def _evaluate(self, model: nn.Module) -> dict[str, Any]:
+    def _attempted(self, test: _Test, load: Callable[..., None], given: Any, model: nn.Module | None) -> dict[str, Any]:
+        """Inputs that were found run with the new code, perhaps not with the old."""
+        if model is not None:
+            load(model, given)
+        try:
+            return self._ran(test, load, given, model)
+        except Exception as error:
+            if self._task["inputs"] is not None:
+                raise
+            test.refused = True
+            return {"refused": one_line(error)}
+
+    def _ran(self, test: _Test, load: Callable[..., None], given: Any, model: nn.Module | None) -> dict[str, Any]:
+        """``model`` has the weights, and was not run; None: one is made."""
+        if model is None:
+            model = self._build()
+            load(model, given)
+        return {**self._evaluate(model, test), **self._trained(load, given, test)}
+
+    def _evaluate(self, model: nn.Module, test: _Test) -> dict[str, Any]:
         model.eval()
         self._enter("run")
-        args, kwargs = self._given()
+        args, kwargs = test.make()
         given = flat((args, kwargs))
         seed()
-        with torch.no_grad(), self._run.watching(), parting.noting(model) as calls:
+        with torch.no_grad(), test.lines.watching(), parting.noting(model) as calls:
             output = model(*args, **kwargs)
         return {"eval": flat(output), "calls": list(calls), "given": given}
 
-    def _trained(self, load: Callable[..., None], given: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    def _trained(self, load: Callable[..., None], given: Any, test: _Test) -> dict[str, Any]:
         """Of a model of its own: some merge or cache when their mode changes."""
         model = self._build().train()
         load(model, given)
         self._enter("run")
         try:
-            return self._train(model)
+            return self._train(model, test)
         except Exception as error:
             return {"failed": one_line(error)}
 
-    def _train(self, model: nn.Module) -> dict[str, Any]:
-        args, kwargs = self._given()
+    def _train(self, model: nn.Module, test: _Test) -> dict[str, Any]:
+        args, kwargs = test.make()
         seed()
-        with self._run.watching():
+        with test.lines.watching():
             output = model(*args, **kwargs)
         loss = torch.zeros(())
         for each in differentiable(output):
@@ -222,16 +264,21 @@ class _Side:
             },
         }
 
-    def _given(self) -> Given:
-        if self._maker is None:
-            declared: str | list[str] = self._task["inputs"]
-            handed = self._read(INPUTS) if isinstance(declared, str) else {}
-            if "given" in handed:
-                args, kwargs = handed["given"]
-                self._maker = lambda: (tuple(plain(args)), plain(kwargs))
-            else:
-                self._maker = maker(declared)
-        return self._maker()
+    def _tests(self) -> list[_Test]:
+        """One with inputs that are declared, several with those that were found."""
+        if not self._found:
+            self._found = [_Test(make, Lines(self._model)) for make in self._makers()]
+        return self._found
+
+    def _makers(self) -> list[Callable[[], Given]]:
+        declared: str | list[str] | None = self._task["inputs"]
+        handed = {} if isinstance(declared, list) else self._meeting.read(INPUTS)
+        if "given" in handed:
+            args, kwargs = handed["given"]
+            return [lambda: (tuple(plain(args)), plain(kwargs))]
+        if declared is None:
+            return [sought.maker(texts, factor) for texts, factor in handed["found"]]
+        return [maker(declared)]
 
     # The verdict
 
@@ -258,39 +305,6 @@ class _Side:
     def _new_name(self, key: str, news: Mapping[str, Any]) -> str:
         return key if key in news else str(self._task["renames"].get(key, key))
 
-    # The folder in which the sides meet
-
-    def _write(self, name: str, value: Any) -> None:
-        path = os.path.join(self._folder, name)
-        torch.save(value, path + ".part")
-        os.rename(path + ".part", path)
-
-    def _read(self, name: str) -> Any:
-        """Waits for it, as long as the one that writes it lives. The time limit of the whole holds for the waiting."""
-        path, by = os.path.join(self._folder, name), "inputs" if name == INPUTS else "old"
-        self._enter("wait")
-        while not os.path.exists(path):
-            if not self._lives(by) and not os.path.exists(path):
-                raise Unsettled(f"the {by} side ended")
-            time.sleep(_LOOK)
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-    def _lives(self, side: str) -> bool:
-        """Whether it is at work, or has not started yet."""
-        if self._is_done(side):
-            return False
-        try:
-            with open(os.path.join(self._folder, f"{side}.pid"), encoding="ascii") as file:
-                os.kill(int(file.read()), 0)
-        except FileNotFoundError:
-            return True
-        except OSError:
-            return False
-        return True
-
-    def _is_done(self, side: str) -> bool:
-        return os.path.exists(os.path.join(self._folder, f"{side}.done"))
-
 
 class _File(OrderedDict[str, Any]):
     _metadata: OrderedDict[str, Any]
@@ -314,6 +328,12 @@ def _load(
     left = [*(getattr(result, "missing_keys", None) or ()), *(getattr(result, "unexpected_keys", None) or ())]
     if left:
         raise Unsettled(f"{len(left)} keys are left over, {left[0]} among them")
+
+
+def _worse(verdict: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The one that says more; training was compared where both did."""
+    chosen = found if _RANK[found["verdict"]] >= _RANK[verdict["verdict"]] else verdict
+    return {**chosen, "trained": verdict["trained"] and found["trained"]}
 
 
 _RANK = {"same": 0, "unclear": 1, "training": 2, "different": 3}

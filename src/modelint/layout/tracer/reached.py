@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -47,3 +47,12 @@ class Lines:
             return line
 
         return line
+
+
+def together(every: Iterable[Lines]) -> dict[str, list[int]]:
+    """The lines of a file that ran in any of them."""
+    found: dict[str, set[int]] = {}
+    for each in every:
+        for path, lines in each.found().items():
+            found.setdefault(path, set()).update(lines)
+    return {path: sorted(lines) for path, lines in found.items()}

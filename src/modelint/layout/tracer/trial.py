@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Iterator
 from typing import Any, Callable
 
 import torch
@@ -13,12 +11,10 @@ from torch import nn
 from . import guard
 from .build import Builder, load_factory
 from .inputs import tensor
+from .likely import likely
 
 #: Models with at most so many parameters are run with real values; of others only the shapes are computed.
 _SMALL = 50_000_000
-#: So many of its first layers tell what a model takes.
-_FIRST = 6
-_BATCH = 2
 
 
 def run(model: dict[str, Any], enter: Callable[..., None]) -> dict[str, Any]:
@@ -32,7 +28,7 @@ def run(model: dict[str, Any], enter: Callable[..., None]) -> dict[str, Any]:
     enter("run")
     candidates = model["numbers"]["candidates"]
     tried = 0
-    for number, inputs in [*enumerate(candidates), *((None, each) for each in _likely(built))]:
+    for number, inputs in [*enumerate(candidates), *((None, each) for each in likely(built))]:
         tried += 1
         if _runs(built, inputs):
             return {"inputs": inputs, "candidate": number, "tried": tried}
@@ -51,33 +47,3 @@ def _runs(model: nn.Module, inputs: list[str]) -> bool:
     except Exception:
         return False
     return True
-
-
-def _likely(model: nn.Module) -> Iterator[list[str]]:
-    """For as many arguments as the forward needs."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    try:
-        parameters = inspect.signature(model.forward).parameters.values()
-    except (TypeError, ValueError):
-        return
-    needed = sum(each.default is each.empty and each.kind in kinds for each in parameters)
-    seen: set[str] = set()
-    for module in [each for each in model.modules() if next(each.parameters(recurse=False), None) is not None][:_FIRST]:
-        for text in _shapes(module):
-            if text not in seen:
-                seen.add(text)
-                yield [text] * max(1, needed)
-
-
-def _shapes(module: nn.Module) -> Iterator[str]:
-    if isinstance(module, nn.Conv2d):
-        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}, {size}]" for size in (224, 256, 64, 32, 28))
-    elif isinstance(module, nn.Conv1d):
-        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}]" for size in (256, 4096))
-    elif isinstance(module, nn.Conv3d):
-        yield f"float32[{_BATCH}, {module.in_channels}, 16, 32, 32]"
-    elif isinstance(module, nn.Embedding):
-        yield f"int64[{_BATCH}, 16] < {module.num_embeddings}"
-    elif isinstance(module, (nn.Linear, nn.RNNBase)):
-        size = module.in_features if isinstance(module, nn.Linear) else module.input_size
-        yield from (f"float32[{_BATCH}, {size}]", f"float32[{_BATCH}, 16, {size}]")

@@ -1,0 +1,105 @@
+"""Changes under other names, joined, and in an order that works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from modelint.layout.migration import (
+    Added,
+    Change,
+    Copied,
+    Dropped,
+    Joined,
+    Normed,
+    Option,
+    Renamed,
+    Split,
+    Undecided,
+)
+
+_RANK: Mapping[type, int] = {Undecided: 0, Renamed: 1, Dropped: 2, Copied: 4, Added: 5}
+
+
+def names(change: Change) -> tuple[str, ...]:
+    """All the names of a change."""
+    match change:
+        case Renamed(before, after):
+            return before, after
+        case Added(added):
+            return added
+        case Joined(parts, whole, _) | Split(whole, parts, _, _):
+            return (*parts, whole)
+        case Copied(source, name):
+            return source, name
+        case Normed(length, direction, weight, _):
+            return length, direction, weight
+        case Undecided(open_ones, _, options):
+            return (*open_ones, *(name for option in options for each in option.changes for name in names(each)))
+    return (change.name,)
+
+
+def under(change: Change, name_of: Callable[[str], str]) -> Change:
+    """The change under other names."""
+    match change:
+        case Renamed(before, after):
+            return Renamed(name_of(before), name_of(after))
+        case Added(added):
+            return Added(tuple(map(name_of, added)))
+        case Joined(parts, whole, axis):
+            return Joined(tuple(map(name_of, parts)), name_of(whole), axis)
+        case Split(whole, parts, sizes, axis):
+            return Split(name_of(whole), tuple(map(name_of, parts)), sizes, axis)
+        case Copied(source, name):
+            return Copied(name_of(source), name_of(name))
+        case Normed(length, direction, weight, divide):
+            return Normed(name_of(length), name_of(direction), name_of(weight), divide)
+        case Undecided(open_ones, why, options):
+            return Undecided(
+                tuple(map(name_of, open_ones)),
+                why,
+                tuple(Option(label, tuple(under(each, name_of) for each in changes)) for label, changes in options),
+            )
+    return change._replace(name=name_of(change.name))
+
+
+def assigned(change: Change) -> str | None:
+    """A name that the class assigns today; None: it has none any more."""
+    match change:
+        case Renamed(_, after):
+            return after
+        case Added(names):
+            return names[0]
+        case Joined(_, whole, _):
+            return whole
+        case Split(_, parts, _, _):
+            return parts[0]
+        case Normed(length, _, weight, divide):
+            return length if divide else weight
+        case Dropped() | Undecided():
+            return None
+    return change.name
+
+
+def merged(changes: Iterable[Change]) -> list[Change]:
+    """What old files lack is one change; what is undecided for one reason, too."""
+    added = tuple(dict.fromkeys(name for change in changes if isinstance(change, Added) for name in change.names))
+    others: list[Change] = [change for change in changes if not isinstance(change, Added)]
+    return [*others, Added(added)] if added else others
+
+
+def ordered(changes: Iterable[Change]) -> Iterator[Change]:
+    """In the order in which they work one after the other: who takes a name comes after who leaves it."""
+    left = sorted(changes, key=lambda change: _RANK.get(type(change), 3))
+    yield from (change for change in left if isinstance(change, Undecided))
+    renames = [change for change in left if isinstance(change, Renamed)]
+    while renames:
+        free = next((each for each in renames if not _is_taken(each, renames)), renames[0])
+        renames.remove(free)
+        yield free
+    yield from (change for change in left if not isinstance(change, Renamed | Undecided))
+
+
+def _is_taken(change: Renamed, renames: Iterable[Renamed]) -> bool:
+    """Whether another one has yet to leave the place."""
+    place = f"{change.after}."
+    return any(other is not change and place.startswith(f"{other.before}.") for other in renames)

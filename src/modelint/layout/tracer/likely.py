@@ -1,0 +1,79 @@
+"""Inputs that a model may take, by its first layers and the names of the arguments of its forward."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+_BATCH = 2
+_LENGTH = 16
+#: Pixels, in the order in which they are tried.
+SIZES = (224, 256, 64, 32, 28)
+#: So many different tensors are tried for one argument, so many combinations of several, and so many in all.
+_SHAPES, _COMBINED, _MOST = 24, 6, 120
+_TIMES = re.compile(r"t|(time|times|timesteps?|time_?steps?|sigmas?|noise(_levels?|_cond)?|log_snr|steps?|gammas?)")
+_CLASSES = re.compile(r"y|c|cls|labels?|classes|class_(labels?|ids?)|targets?")
+
+
+def likely(model: nn.Module, sizes: Sequence[int] = SIZES) -> Iterator[list[str]]:
+    """For as many arguments as the forward needs; the likeliest first, each once."""
+    names = _needed(model)
+    if names is None:
+        return
+    shapes = list(itertools.islice(_distinct(model, sizes), _SHAPES))
+    count = 0
+    for main in shapes:
+        rest = [_options(name, main, shapes) for name in names[1:]]
+        for others in itertools.islice(itertools.product(*rest), _COMBINED):
+            count += 1
+            if count > _MOST:
+                return
+            yield [main, *others]
+
+
+def _needed(model: nn.Module) -> list[str] | None:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return [each.name for each in parameters if each.default is each.empty and each.kind in kinds]
+
+
+def _options(name: str, main: str, shapes: Sequence[str]) -> list[str]:
+    """What an argument beside the first may be."""
+    sizes = re.findall(r"\d+", main.partition("[")[2].partition("]")[0])
+    if "mask" in name:
+        return [f"bool[{', '.join(sizes[:2])}]", f"bool[{', '.join(sizes)}]"]
+    if _TIMES.fullmatch(name):
+        return [f"int64[{_BATCH}] < 100", f"float32[{_BATCH}]", main]
+    if _CLASSES.fullmatch(name):
+        return [*(f"int64[{_BATCH}] <{each.partition('<')[2]}" for each in shapes if "<" in each), main]
+    return [main, *(each for each in shapes if each != main)]
+
+
+def _distinct(model: nn.Module, sizes: Sequence[int]) -> Iterator[str]:
+    seen: set[str] = set()
+    for module in model.modules():
+        for text in _shapes(module, sizes):
+            if text not in seen:
+                seen.add(text)
+                yield text
+
+
+def _shapes(module: nn.Module, sizes: Sequence[int]) -> Iterator[str]:
+    if isinstance(module, nn.Conv2d):
+        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}, {size}]" for size in sizes)
+    elif isinstance(module, nn.Conv1d):
+        yield from (f"float32[{_BATCH}, {module.in_channels}, {size}]" for size in (256, 4096))
+    elif isinstance(module, nn.Conv3d):
+        yield f"float32[{_BATCH}, {module.in_channels}, 16, 32, 32]"
+    elif isinstance(module, nn.Embedding):
+        yield f"int64[{_BATCH}, {_LENGTH}] < {module.num_embeddings}"
+    elif isinstance(module, (nn.Linear, nn.RNNBase)):
+        size = module.in_features if isinstance(module, nn.Linear) else module.input_size
+        yield from (f"float32[{_BATCH}, {size}]", f"float32[{_BATCH}, {_LENGTH}, {size}]")

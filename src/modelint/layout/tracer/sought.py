@@ -1,0 +1,144 @@
+"""Inputs for a comparison where none are declared: what a model runs with, in several sizes, and at small cost.
+
+One size is not enough: what rounds, pads or pools a length shows with odd ones, what looks at a window with long ones,
+what cuts values off with large ones.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import torch
+from torch import nn
+
+from .inputs import Given, tensor
+from .likely import likely
+from .pinned import seed
+
+#: Pixels: enough for something to be left behind five strides of two, and few enough to be quick.
+_SIZES = (96, 224, 256, 64, 32, 28)
+#: CPU seconds: for the search, for one forward of what is tried first, and for one of each that is chosen.
+_SEARCH, _FIRST, _ALL = 4.0, 0.15, 0.3
+#: So many are compared, of so many kinds.
+_MOST, _KINDS = 4, 2
+#: Factors of the values of each of them.
+_LOUD = (1.0, 4.0, 0.25, 1.0)
+_SMALLEST = 32
+
+#: Tensors as they are declared, and a factor for their values.
+Chosen = tuple[list[str], float]
+
+
+def find(build: Callable[[], nn.Module], candidates: Iterable[Sequence[str]]) -> list[Chosen]:
+    """None: nothing that was tried runs."""
+    search = _Search(build().eval())
+    chosen = search.first(candidates)
+    spent = sum(search.seconds[tuple(each)] for each in chosen)
+    for other in search.others(chosen[0]) if chosen else ():
+        if len(chosen) >= _MOST:
+            break
+        if spent + search.seconds[tuple(other)] <= _ALL:
+            spent += search.seconds[tuple(other)]
+            chosen.append(other)
+    if len(chosen) == 1:
+        chosen *= 2
+    return list(zip(chosen, _LOUD))
+
+
+def maker(texts: Sequence[str], factor: float) -> Callable[[], Given]:
+    """What makes one of those that were found, the same at every call."""
+
+    def make() -> Given:
+        made = (tensor(text, number) for number, text in enumerate(texts))
+        return tuple(each * factor if each.is_floating_point() else each for each in made), {}
+
+    return make
+
+
+class _Search:
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._started = time.process_time()
+        #: What one forward of each took.
+        self.seconds: dict[tuple[str, ...], float] = {}
+
+    def first(self, candidates: Iterable[Sequence[str]]) -> list[list[str]]:
+        """The first that runs, and one that runs with more or fewer axes, which may be another use of the model."""
+        every = [*map(list, candidates), *likely(self._model, _SIZES)]
+        found: dict[tuple[int, ...], list[str]] = {}
+        for each in every:
+            kind = tuple(len(_numbers(text)) for text in each)
+            if kind not in found and self._runs(each):
+                found[kind] = self._handy(each)
+                if len(found) == _KINDS:
+                    break
+        return sorted(found.values(), key=lambda each: -len(_numbers(each[0])))
+
+    def _handy(self, found: list[str]) -> list[str]:
+        """With more than one sample where that runs, too, and smaller where it takes long."""
+        several = _resized(found, 1, 2, batch=True)
+        if several != found and self._runs(several):
+            found = several
+        while self.seconds[tuple(found)] > _FIRST:
+            smaller = next((each for each in _halves(found) if self._runs(each)), None)
+            if smaller is None:
+                break
+            found = smaller
+        return found
+
+    def others(self, first: list[str]) -> Iterator[list[str]]:
+        """Of other sizes: for each size of the first a longer one, then an odd one."""
+        for longer in (True, False):
+            for size in _sizes(first):
+                more = (8 * size + 1, 8 * size, 4 * size + 1, 4 * size, 2 * size + 1, 2 * size)
+                for other in more if longer else (size + 1, size - 1):
+                    resized = _resized(first, size, other, batch=False)
+                    expected = self.seconds[tuple(first)] * other / size
+                    if expected < _ALL and self._runs(resized):
+                        yield resized
+                        break
+
+    def _runs(self, texts: Sequence[str]) -> bool:
+        if time.process_time() - self._started > _SEARCH:
+            return False
+        seed()
+        try:
+            given = [tensor(text, number) for number, text in enumerate(texts)]
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                before = time.process_time()
+                self._model(*given)
+        except Exception:
+            return False
+        self.seconds[tuple(texts)] = time.process_time() - before
+        return True
+
+
+def _sizes(texts: Sequence[str]) -> list[int]:
+    """Those behind the first axis, the largest first: lengths are larger than features where they are free."""
+    found = {size for text in texts for size in _numbers(text)[1:] if size > 1}
+    return sorted(found, reverse=True)
+
+
+def _halves(texts: Sequence[str]) -> Iterator[list[str]]:
+    for size in _sizes(texts):
+        if size // 2 >= _SMALLEST:
+            yield _resized(texts, size, size // 2, batch=False)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in re.findall(r"\d+", text.partition("[")[2].partition("]")[0])]
+
+
+def _resized(texts: Sequence[str], old: int, new: int, *, batch: bool) -> list[str]:
+    """Every axis that has the old size with the new one: the first axes, or those behind them."""
+
+    def one(text: str) -> str:
+        head, _, rest = text.partition("[")
+        sizes = [new if size == old and (axis == 0) == batch else size for axis, size in enumerate(_numbers(text))]
+        return f"{head}[{', '.join(map(str, sizes))}]{rest.partition(']')[2]}"
+
+    return [one(text) for text in texts]

@@ -1,0 +1,199 @@
+"""`modelint migrate`: what lets files of before load into the model of today. Arguments in, exit code out."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from modelint import cache, commands, compare, projects, sources
+from modelint.config import Configs
+from modelint.console import Wrong, count, say, stdout
+from modelint.keys.fold import folded
+from modelint.layout import lock, migrate
+from modelint.layout.migration import (
+    Added,
+    Change,
+    Copied,
+    Dropped,
+    Joined,
+    Normed,
+    Permuted,
+    Renamed,
+    Reset,
+    Reshaped,
+    Resized,
+    Split,
+    Undecided,
+)
+from modelint.report import keydiff, program
+from modelint.report.escape import shown
+
+if TYPE_CHECKING:
+    import argparse
+
+    from modelint.layout.declare import Declaration, Project
+    from modelint.layout.migrate import Migrated
+    from modelint.layout.plan import Edit
+
+#: A release is retired by hand, where only a loader takes its files.
+_LOADER = "files of before load through {}"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: files of before load. 1: they do not, and why. 3: the model cannot be looked at. Raises Wrong."""
+    try:
+        cwd = os.getcwd()
+    except OSError as error:
+        raise Wrong(f"the working directory cannot be used: {error.strerror}") from None
+    found = projects.find(cwd, Configs(cwd, arguments.config), staged=False)
+    (declaration,) = commands.chosen([arguments.model], projects.declared(found, cwd))
+    try:
+        if arguments.loader is not None:
+            return _loader(arguments, found, declaration)
+        project = next(each for each in found if each.folder == declaration.folder)
+        options = migrate.Options(
+            python=arguments.python,
+            dry=arguments.dry_run,
+            reason=arguments.reason,
+            cache=cache.folder(),
+            declares=(lambda folder, name: None) if arguments.config else projects.declares,
+        )
+        done = migrate.migrate(project, declaration, options)
+    except (lock.LockError, migrate.MigrateError) as error:
+        raise Wrong(str(error)) from None
+    with stdout() as stream:
+        stream.writelines(f"{line}\n" for line in _said(done))
+    if done.outcome in ("failed", "missed"):
+        return 3
+    return 1 if done.outcome in ("open", "refused") else 0
+
+
+def _said(done: Migrated) -> Iterator[str]:
+    name = shown(done.declaration.shown)
+    if done.outcome in ("failed", "missed"):
+        words = "could not be built" if done.outcome == "failed" else "not looked at"
+        yield f"{name}: {words}: {shown(done.why)}"
+        yield from (f"  {shown(line)}" for line in done.more)
+    elif done.outcome == "refused":
+        yield f"{name}: not migrated: {shown(done.why)}"
+    elif done.outcome == "nothing":
+        yield f"{name}: nothing to migrate: {_files(done)} load"
+    else:
+        yield from _written(done, name)
+    if done.locked is not None:
+        yield from commands.said(done.locked, lock.Options())
+
+
+def _written(done: Migrated, name: str) -> Iterator[str]:
+    if done.outcome == "planned":
+        for edit in done.edits:
+            yield from _diff(edit)
+    classes = count(len(done.migrations), "class") if len(done.migrations) == 1 else f"{len(done.migrations)} classes"
+    words = {"planned": "would be written", "open": "written, and undecided in part"}.get(done.outcome, "migrated")
+    yield f"{name}: {words}: {classes} in {', '.join(shown(_path(edit.path)) for edit in done.edits)}"
+    for each in done.migrations:
+        yield f"  {shown(_path(each.path))}:{each.line}: {shown(each.qualname)}"
+        yield from (f"    {shown(line)}" for change in each.changes for line in _told(change))
+    if done.outcome == "planned":
+        yield f"  to be proved: {_files(done)} load through load_state_dict(strict=True), and lose no more than that"
+    elif done.outcome == "open":
+        yield "  proved: files of today load, and those of before stop until one is chosen; then run it again"
+    else:
+        yield f"  proved: {_files(done)} load through load_state_dict(strict=True), and lose no more than that"
+        yield f"  {_numbers(done)}"
+
+
+def _numbers(done: Migrated) -> str:
+    found = done.numbers
+    if found is None:
+        return "numbers: not compared, no inputs are declared (`modelint lock --propose-inputs` finds some)"
+    by = f"; they decided: {shown(done.decided)}" if done.decided else ""
+    if found.outcome == "equal":
+        return f"numbers: equal, old files compute what they did{by}"
+    words = {"different": "different", "training": "different in training alone"}.get(found.outcome, "unsettled")
+    return f"numbers: {words}: {shown(found.words)}"
+
+
+def _files(done: Migrated) -> str:
+    releases = f" and of release{'s' * (len(done.releases) > 1)} {', '.join(done.releases)}" if done.releases else ""
+    return shown(f"files of the manifest's layout{releases}")
+
+
+def _told(change: Change) -> Iterator[str]:
+    """A change, in a line or a few."""
+    match change:
+        case Renamed(before, after):
+            yield f"{before} -> {after}"
+        case Dropped(name):
+            yield f"{name} is left out"
+        case Added(names):
+            yield f"{', '.join(folded(names))} as the model was built, where a file lacks it"
+        case Copied(source, name):
+            yield f"{name} is {source}, which shares its tensor"
+        case Joined(parts, whole, _):
+            yield f"{', '.join(parts)} -> {whole}, joined in this order"
+        case Split(whole, parts, _, _):
+            yield f"{whole} -> {', '.join(parts)}, cut in this order"
+        case Permuted(name, axes, _, _):
+            yield f"{name} with its axes in the order {', '.join(map(str, axes))}"
+        case Reshaped(name, old, new):
+            yield f"{name} {list(old)} -> {list(new)}, the same values"
+        case Resized(name):
+            yield f"{name}: the rows that both have, the others as the model was built"
+        case Reset(name):
+            yield f"{name} as the model was built"
+        case Normed(length, direction, weight, divide):
+            yield f"{weight} -> {length}, {direction}" if divide else f"{length}, {direction} -> {weight}"
+        case Undecided(_, why, options):
+            yield f"UNDECIDED: {why}"
+            yield from (f"  or: {option.label}" for option in options)
+
+
+def _diff(edit: Edit) -> Iterator[str]:
+    path = _path(edit.path).replace(os.sep, "/")
+    before, after = (each.decode("utf-8", "replace").splitlines() for each in (edit.before, edit.after))
+    lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm="")
+    yield from (shown(line) for line in lines)
+
+
+def _path(path: str) -> str:
+    return lock.shown(path)
+
+
+def _loader(arguments: argparse.Namespace, found: Sequence[Project], declaration: Declaration) -> int:
+    """A function for files of before, and the map of their keys beside it; the classes stay as they are."""
+    name, file = declaration.shown, arguments.loader
+    options = sources.Options(None, arguments.python, arguments.config)
+    try:
+        old = sources.read(f"manifest:{name}", options)
+        new = sources.read(f"model:{name}", options)
+    except sources.CouldNotLook as error:
+        say(f"modelint: {shown(str(error))}")
+        for line in error.more:
+            say(f"  {shown(line)}")
+        return 3
+    compared = compare.compare(old, new)
+    code = program.program(compared.explanation, compared.origin)
+    if compared.diff.loads:
+        with stdout() as stream:
+            stream.write(f"{shown(name)}: nothing to migrate: files of the manifest's layout load\n")
+        return 0
+    key_map = f"{os.path.splitext(file)[0]}.json"
+    with stdout() as stream:
+        if arguments.dry_run:
+            stream.write(code)
+            return 0
+        compare.save(file, code)
+        compare.save(key_map, keydiff.key_map(compared))
+        stream.write(f"{shown(name)}: written: {shown(file)} ({program.NAME}), {shown(key_map)}\n")
+        if not compared.explanation.fits:
+            stream.write("  it stops at what nothing decides, and names it; the layout is not accepted\n")
+            return 1
+        stream.write("  by names and shapes all keys of files of the manifest's layout fit\n")
+        reason = arguments.reason or _LOADER.format(file)
+        accepting = lock.Options(python=arguments.python, reason=reason, cache=cache.folder())
+        for locked in lock.lock(found, [declaration], accepting):
+            stream.writelines(f"{line}\n" for line in commands.said(locked, accepting))
+    return 0

@@ -1,0 +1,134 @@
+"""`modelint migrate` on every breaking pair of this folder; ``migrations.txt`` keeps what came of each.
+
+All pairs are models of one project: the old code is locked and committed, the new code put in its place, and each model
+migrated. Whether the weights of the old code compute the same in the migrated model is judged by torch alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+from pairs import PAIRS, Pair
+from truth import Verdict, judge, record
+
+pytestmark = pytest.mark.slow
+BREAKING = [pair for pair in PAIRS if pair.drift == "breaking"]
+#: Those that are compared by numbers: an equal one, one that only numbers decide, and one that only they refuse.
+NUMBERS = frozenset(("keys/attribute_renamed", "keys/projection_split", "keys/parametrized"))
+#: What is said where a migration loses values, or makes some up.
+LOSES = ("is left out", "as the model was built")
+#: Run a second time: one of each kind.
+AGAIN = [pair for pair in BREAKING if pair.name in ("bias_added", "list_renamed", "width_changed", "dropout_inserted")]
+SNAPSHOT = Path(__file__).with_name("migrations.txt")
+HEAD = """# pair: what `modelint migrate` says => what the old weights compute in the migrated model, by torch alone
+# Renew: MODELINT_UPDATE_SNAPSHOT=1 pytest tests/models/test_migrations.py
+"""
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+
+
+class Project(NamedTuple):
+    folder: Path
+
+    def file(self, pair: Pair) -> Path:
+        return self.folder / f"{pair.name}.py"
+
+    def run(self, *arguments: str) -> Ran:
+        environment = {**os.environ, "MODELINT_PYTHON": sys.executable, "MODELINT_CACHE_DIR": str(self.folder / ".c")}
+        command = [sys.executable, "-m", "modelint", *arguments]
+        ran = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert "Traceback" not in ran.stderr and ran.returncode in (0, 1), ran.stderr
+        return Ran(ran.returncode, ran.stdout)
+
+    def load(self, pair: Pair) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"migrated_{pair.name}", self.file(pair))
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("pairs")
+    made = Project(folder)
+    lines = []
+    for pair in BREAKING:
+        made.file(pair).write_bytes((pair.folder / "old.py").read_bytes())
+        lines += [f"[tool.modelint.models.{pair.name}]", f"factory = '{pair.name}:model'"]
+        if str(pair) in NUMBERS:
+            lines += [f"inputs = '{pair.name}:inputs'"]
+    (folder / "pyproject.toml").write_text("\n".join(lines) + "\n")
+    assert made.run("lock").code == 0
+    for arguments in (["init", "-q"], ["add", "*.py", "*.toml", "model-manifests"], ["commit", "-qm", "old"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+    for pair in BREAKING:
+        made.file(pair).write_bytes((pair.folder / "new.py").read_bytes())
+    yield made
+
+
+@pytest.fixture(scope="module")
+def migrated(project: Project) -> dict[Pair, Ran]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(BREAKING, pool.map(lambda pair: project.run("migrate", pair.name), BREAKING), strict=True))
+
+
+def told(ran: Ran) -> str:
+    """The line of the outcome, what is done to keys, and what numbers say."""
+    first, *lines = ran.out.splitlines()
+    more = [line.strip() for line in lines if line.startswith(("    ", "  numbers: ")) and "no inputs" not in line]
+    return "; ".join((first.partition(": ")[2], *more))
+
+
+@pytest.fixture(scope="module")
+def verdicts(project: Project, migrated: dict[Pair, Ran]) -> dict[Pair, Verdict]:
+    """What the weights of the old code do in the migrated model."""
+    found = {}
+    for pair in migrated:
+        old, new = pair.load("old"), project.load(pair)
+        found[pair] = judge(record(old.model, old.inputs), new.model, new.inputs)
+    return found
+
+
+def test_table(migrated: dict[Pair, Ran], verdicts: dict[Pair, Verdict]) -> None:
+    lines = (f"{pair}: {told(ran)} => {verdicts[pair].cls} {verdicts[pair].where}" for pair, ran in migrated.items())
+    text = HEAD + "".join(f"{line.rstrip()}\n" for line in lines)
+    if os.environ.get("MODELINT_UPDATE_SNAPSHOT"):
+        SNAPSHOT.write_text(text, encoding="utf-8")
+    assert text == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_what_is_migrated_loads_and_what_loses_nothing_is_equal(
+    migrated: dict[Pair, Ran], verdicts: dict[Pair, Verdict]
+) -> None:
+    for pair, ran in migrated.items():
+        assert (verdicts[pair].cls == "breaking") == (ran.code != 0), pair
+        loses = [each for each in LOSES if each in ran.out]
+        if ran.code == 0 and not loses:
+            assert verdicts[pair].cls == "same" or verdicts[pair].where.startswith("gradients"), pair
+
+
+def test_a_check_has_nothing_to_say_and_running_it_again_changes_nothing(
+    project: Project, migrated: dict[Pair, Ran]
+) -> None:
+    ran = project.run("check", "--only", "layout", "--format", "json")
+    said = {each["model"] for each in json.loads(ran.out)["diagnostics"] if each["severity"] != "information"}
+    assert said == {pair.name for pair, ran in migrated.items() if ran.code != 0}
+    files = {pair: project.file(pair).read_bytes() for pair in BREAKING}
+    for pair in AGAIN:
+        project.run("migrate", pair.name)
+    assert {pair: project.file(pair).read_bytes() for pair in BREAKING} == files
