@@ -13,10 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from modelint import cli
+from modelint import catalogue, cli
+from modelint.keys.cause import explain
 from modelint.keys.table import KeyTable, TensorSpec
 from modelint.layout import manifest
 from modelint.layout.layout import Layout
+from modelint.rule import CauseRule
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 
@@ -329,3 +331,34 @@ def test_names_of_a_file_are_never_code(run: Any, folder: Path, prefix: str) -> 
     compile(text, "fit.py", "exec")
     load(folder / "fit.py")
     assert not (folder / "owned").exists()
+
+
+def test_a_part_is_no_cause_where_names_take_the_whole() -> None:
+    """One tower of two fits by its prefix alone; with renames all of the file arrives."""
+    inner = {"conv.weight": (8, 3, 3, 3), "fc.weight": (9, 8), "fc.bias": (9,), "norm.weight": (8,), "norm.bias": (8,)}
+    text = {"embed.weight": (50, 8), "proj.weight": (7, 8), "proj.bias": (7,)}
+    parts = [
+        ("image.vision", "model.image", inner),
+        ("video.vision", "model.video", inner),
+        ("text", "model.text", text),
+    ]
+    old, new = (
+        KeyTable(
+            {f"{part[at]}.{key}": TensorSpec("float32", shape) for part in parts for key, shape in part[2].items()}
+        )
+        for at in (0, 1)
+    )
+    rules = [rule for rule in catalogue.rules("checkpoint") if isinstance(rule, CauseRule)]
+    found = explain(old, new, rules)
+    assert found.fits and [each.code for each in found.causes] == ["MDL835"]
+    assert found.renamed() == dict(zip(old.specs, new.specs, strict=True))
+
+
+def test_names_without_number_are_compared_and_not_explained(run: Any, folder: Path) -> None:
+    from safetensors_like import write
+
+    write(folder / "one.safetensors", {f"{n}x.{n}y": (1,) for n in range(12_000)})
+    write(folder / "two.safetensors", {f"{n}u.{n}v": (1,) for n in range(12_000)})
+    ran = run("one.safetensors", "two.safetensors")
+    assert ran.code == 1
+    assert ran.err == ("12000 missing, 12000 unexpected; 0 causes; no cause was looked for among so many keys\n")

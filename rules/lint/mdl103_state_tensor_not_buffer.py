@@ -2,8 +2,9 @@
 
 ## What it does
 Reports, in an `nn.Module`, a tensor kept as a plain attribute that is state: it is drawn at random, or changed while
-the model runs (reassigned or modified in place in `forward`, `update` or a step method). With `--preview` also
-constant tensors, which are rebuilt by `__init__` and lose nothing but their device.
+the model runs (reassigned or modified in place in `forward`, `update`, a step method, or between tasks). An array of
+numpy counts too. With `--preview` also constant tensors, which are rebuilt by `__init__` and lose nothing but their
+device.
 
 ## Why it bites
 A plain tensor is not in `state_dict()`. After a load the model has another random projection, or a running statistic

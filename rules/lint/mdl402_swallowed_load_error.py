@@ -2,7 +2,8 @@
 
 ## What it does
 Reports a `try` around `load_state_dict` with a handler that can catch the `RuntimeError` of a failed load (bare,
-`Exception`, `BaseException`, `RuntimeError`) and then goes on: `pass`, a print, a log line.
+`Exception`, `BaseException`, `RuntimeError`) and then goes on: `pass`, a print, a log line, a return that tells the
+caller nothing. A load by hand, `own_state[name].copy_(param)`, counts as one.
 
 ## Why it bites
 A load that raises has already written every tensor that did fit. The program does not go on with fresh weights, nor

@@ -2,7 +2,7 @@
 
 ## What it does
 Reports a `state_dict()` (or a model) kept by reference as a snapshot across training steps: assigned in a loop or
-before training, and read, loaded or saved later.
+before training, and read, loaded, saved or returned later; or kept on `self` as the best of all.
 
 ## Why it bites
 `state_dict()` returns the live tensors. The "best" weights change with every later step, so that what is saved in the

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelint.keys.fold import fold, folded
+from modelint.keys.fold import first, fold, folded
 
 
 def unfolded(text: str) -> Iterator[str]:
@@ -84,3 +84,12 @@ def test_nothing_is_lost_and_nothing_is_added(keys: list[str]) -> None:
     for line in lines:
         assert sorted(unfolded(line.text)) == sorted(line.keys)
     assert [line.keys[0] for line in lines] == sorted((line.keys[0] for line in lines), key=keys.index)
+
+
+def test_the_first_lines_of_few_and_of_very_many() -> None:
+    few = [f"layers.{n}.{name}.weight" for n in range(3) for name in ("a", "b")] + ["c.bias", "d.x.y"]
+    lines, more = first(few, 2)
+    assert ([line.text for line in lines], more) == (list(folded(few))[:2], len(folded(few)) - 2)
+    many = [f"{n}a.{n}b" for n in range(60_000)]
+    lines, more = first(iter(many), 3)
+    assert [line.keys for line in lines] == [(key,) for key in many[:3]] and more == len(many) - 3

@@ -164,3 +164,58 @@ def test_a_class_of_the_same_name_in_another_file_is_another_one(pair: Pair, tmp
     news = {"a.py": str(pair.new), "b.py": str(changed)}
     found = missed(changes(olds, news, pair.ran(*RAN), pair.ran(*RAN)))
     assert {path for path, _ in found.places} == {str(pair.new), str(pair.old)}
+
+
+SETTINGS = """
+class Net:
+    def forward(self, x, wide=None):
+        kinds = (self.kinds, self.sizes)
+        for number, (kind, size) in enumerate(zip(*kinds)):
+            if kind == "a":
+                x = x + 1
+            elif kind == "c":
+                x = x - 1
+            if not self.deep:
+                continue
+            x = x * 5
+        size = wide or size
+        if size:
+            x = x * 3
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "counts"), [(("x - 1", "x - 2"), False), (("x * 5", "x * 6"), False), (("x * 3", "x * 4"), True)]
+)
+def test_a_local_name_made_of_settings_is_a_setting(tmp_path: Path, edit: tuple[str, str], counts: bool) -> None:
+    """Of what the function is given it is none."""
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    old.write_text(SETTINGS)
+    new.write_text(SETTINGS.replace(*edit))
+    lines = {
+        number for number, line in enumerate(SETTINGS.splitlines(), 1) if "x - 1" not in line and "x *" not in line
+    }
+    lines -= {number for number, line in enumerate(SETTINGS.splitlines(), 1) if "continue" in line}
+    ran = Ran({}, {str(old): lines, str(new): lines})
+    found = missed(changes({"a.py": str(old)}, {"a.py": str(new)}, ran, ran))
+    assert bool(found.places) == counts
+
+
+def test_a_parameter_is_no_mention_of_a_method(pair: Pair) -> None:
+    """``loss`` here is what the function is given."""
+    edits = [("return x + 1", "loss = x\n        return loss + 1"), ("x.sum()", "x.mean()")]
+    assert pair.missed(edits, *RAN, "loss = x", "loss + 1") == []
+
+
+def test_a_function_whose_body_went_elsewhere_is_found_there(tmp_path: Path) -> None:
+    body = "        x = x + 1\n        x = x * 2\n        return x\n"
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    old.write_text(f"class Self:\n    def forward(self, x):\n{body}")
+    new.write_text(
+        f"class Any:\n    def forward(self, x):\n{body}\n\n"
+        "class Self(Any):\n    def forward(self, x):\n        return super().forward(x)\n"
+    )
+    ran = Ran({}, {str(old): range(1, 5), str(new): range(1, 11)})
+    found = changes({"a.py": str(old)}, {"a.py": str(new)}, ran, ran)
+    assert [each.statement.line for each in found] == [10]

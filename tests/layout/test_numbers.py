@@ -621,7 +621,8 @@ def test_old_code_that_does_not_run_here(repository: Repository, monkeypatch: py
     assert notes["mixed"].endswith(" imports generated.py of the work tree")
 
 
-def test_ctrl_c_leaves_nothing_behind(repository: Repository) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_nothing_behind(repository: Repository, number: signal.Signals) -> None:
     repository.replace("net.py", (FIRST, WAIT), RELU)
     before = repository._state()
     command = [*COMMAND, "check", "--only", "layout"]
@@ -633,9 +634,9 @@ def test_ctrl_c_leaves_nothing_behind(repository: Repository) -> None:
         time.sleep(0.05)
     (folder,) = repository.temporary.glob("modelint-numbers-*")
     running = int((folder / "0" / "new.pid").read_text())
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert "Traceback" not in err
     assert os.listdir(repository.temporary) == []
     assert repository._state() == before

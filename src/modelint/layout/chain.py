@@ -110,7 +110,8 @@ def composed(steps: Iterable[Step]) -> Route:
         after = {old: each.renames.get(now, now) for old, now in renames.items() if now not in gone}
         dropped.update(old for old, now in renames.items() if now in gone)
         # A name that was free, and that a later layout took again, is not the one of the first layout.
-        after.update((old, now) for old, now in each.renames.items() if old not in came and old not in renames | after)
+        taken = renames.keys() | after.keys()
+        after.update((old, now) for old, now in each.renames.items() if old not in came and old not in taken)
         dropped.update(key for key in gone if key not in came and key not in renames)
         renames = {old: now for old, now in after.items() if old not in dropped}
     return Route({old: now for old, now in renames.items() if old != now}, frozenset(dropped))

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,20 @@ def answers(
         for name in left:
             words = f"the tracer ended before this model was done ({stage}: {message})"
             yield Failure(name, "signal", "resources", words, None, None, (), traced.Uses())
+
+
+@contextlib.contextmanager
+def tidy() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: what it started and wrote goes."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Servers:

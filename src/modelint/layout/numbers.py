@@ -71,7 +71,7 @@ def _is_open(fact: DriftFact) -> bool:
 
 
 def settle(
-    cases: Sequence[Case], declares: Declares, kept: Remembered, servers: Servers | None = None
+    cases: Sequence[Case], declares: Declares, kept: Remembered | None = None, servers: Servers | None = None
 ) -> Iterator[tuple[Case, Numbers]]:
     """What numbers say of each; what they said in an earlier run is not run again."""
     with tempfile.TemporaryDirectory(prefix="modelint-numbers-") as folder:
@@ -83,7 +83,7 @@ def settle(
             declared = case.declaration
             try:
                 asked = _asked(case)
-                known = kept.recall(case, asked.on)
+                known = kept.recall(case, asked.on) if kept is not None else None
                 if known is not None:
                     yield case, known
                     continue
@@ -103,7 +103,7 @@ def _run(
     python: str,
     timeout: float,
     memory: int | None,
-    kept: Remembered,
+    kept: Remembered | None,
     servers: Servers | None,
 ) -> Iterator[tuple[Case, Numbers]]:
     """One run of the tracer for all of them."""
@@ -124,7 +124,7 @@ def _run(
             said = sides.verdict(answers)
         except _Unsettled as unsettled:
             said = Numbers("unsettled", str(unsettled))
-        if words is None:
+        if words is None and kept is not None:
             sides.keep(answers, said, kept)
         yield sides.asked.case, said
 

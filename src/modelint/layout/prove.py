@@ -47,7 +47,8 @@ def settle(old: Layout, new: Layout, diff: KeyDiff, proposed: Renames) -> Proof:
     taken = set(told.values())
     # What no forward reaches keeps the name that it is like.
     others = {key: name for key, name in proposed.renames.items() if key not in flow and name not in taken}
-    renames = {key: (told | others)[key] for key in diff.unexpected if key in told or key in others}
+    both = told | others
+    renames = {key: both[key] for key in diff.unexpected if key in both}
     return Proof(Renames(renames, tuple(_open(proposed.ambiguous, renames))), frozenset(told))
 
 

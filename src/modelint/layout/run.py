@@ -204,7 +204,7 @@ class _Run:
         grouped = building.by_interpreter((self._pythons[wish.declaration.shown], wish) for wish in wishes)
         make = self._options.progress
         progress = make() if make is not None and sum(map(len, grouped.values())) > 1 else None
-        with client.Servers() as servers:
+        with client.tidy(), client.Servers() as servers:
             self._judge_all(building.build(grouped, jobs=self._options.jobs, progress=progress, servers=servers))
             if self._open:
                 self._settle(servers)

@@ -137,11 +137,11 @@ class _Reader:
                 inner = tests
                 if isinstance(node, ast.If):
                     looks = _looks_at(node.test, local.given)
-                    inner = (*tests, Test(node.lineno, _lines(block), False, looks))
+                    inner = (*tests, Test(node.lineno, _lines(block, node.lineno), False, looks))
                     if name == "body" and isinstance(block[-1], _ENDS):
-                        after = (*tests, Test(node.lineno, _lines(block), True, looks))
-                for each in block:
-                    yield from self._statements([each] if isinstance(each, ast.stmt) else each.body, inner, local)
+                        after = (*tests, Test(node.lineno, _lines(block, node.lineno), True, looks))
+                for each in [block] if isinstance(block[0], ast.stmt) else [each.body for each in block]:
+                    yield from self._statements(each, inner, local)
             tests = after
 
     def _head(self, node: ast.stmt, blocks: Iterable[str], tests: tuple[Test, ...], local: frozenset[str]) -> Statement:
@@ -236,7 +236,10 @@ def _looks_at(test: ast.expr, local: frozenset[str]) -> frozenset[str]:
     return frozenset(names | modes)
 
 
-def _lines(block: Sequence[ast.stmt]) -> range:
+def _lines(block: Sequence[ast.stmt], test: int) -> range:
+    """``test``: its line, which stands for a block of which no line is ever seen to run."""
+    if all(isinstance(each, _UNSEEN) for each in block):
+        return range(test, test + 1)
     return range(block[0].lineno, (block[-1].end_lineno or block[-1].lineno) + 1)
 
 

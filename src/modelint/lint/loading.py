@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from modelint.lint import known, saving
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from modelint.lint.calls import Args
     from modelint.lint.interpret import Interpreter
 
+#: A model by such a name may well come out of a file.
+_FILED = re.compile(r"ckpt|checkpoint|load|pretrain|saved|weights|file", re.IGNORECASE)
 #: Functions in which a non-strict or filtered load is how the key protocol itself is written.
 PROTOCOL = frozenset({"_load_from_state_dict", "load_state_dict", "_load_state_dict_hook", "load_state_dict_pre_hook"})
 
@@ -99,7 +102,7 @@ def load_state_dict(
             piecemeal,
             empty,
             merged,
-            _is_live(given),
+            _is_live(frame, given),
             reported,
         )
         it.emit(fact)
@@ -112,14 +115,18 @@ def load_state_dict(
     return UNKNOWN
 
 
-def _is_live(given: Value) -> bool:
-    """A state dict just taken from a model, or a dict of entries of one."""
+def _is_live(frame: Frame, given: Value) -> bool:
+    """A state dict just taken from a model in memory, or a dict of entries of one; not of a model out of a file."""
     for alt in given:
-        if isinstance(alt.obj, StateDict) and alt.obj.merged is None:
-            return True
-        held = [a.obj for _, value in alt.obj.items for a in value] if isinstance(alt.obj, DictVal) else []
-        if any(isinstance(o, StateDict) or (isinstance(o, Entry) and _is_live(o.of)) for o in held):
-            return True
+        obj = alt.obj
+        if isinstance(obj, StateDict) and obj.merged is None and not _FILED.search(obj.path):
+            root = frame.lookup(re.split(r"[.\[(]", obj.path)[0]) or UNKNOWN
+            return not any(isinstance(a.obj, Checkpoint | Entry) for a in root)
+        if isinstance(obj, DictVal):
+            held = tuple(a for _, value in obj.items for a in value)
+            entries = tuple(a for h in held if isinstance(h.obj, Entry) for a in h.obj.of)
+            if _is_live(frame, tuple(a for a in (*held, *entries) if isinstance(a.obj, StateDict))):
+                return True
     return False
 
 
