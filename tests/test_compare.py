@@ -156,13 +156,33 @@ def test_of_two_copies_nobody_is_guessed(run: Any, folder: Path) -> None:
     torch.save({"model": raw.state_dict(), "model_ema": averaged.state_dict()}, "both.pt")
     track(folder, model)
     ran = run("both.pt", "manifest:net", "--format", "json", "--emit-code", "fit.py")
-    assert ran.code == 0 and codes(ran) == ["MDL836", "MDL843"]
+    assert ran.code == 1 and codes(ran) == ["MDL836", "MDL843"]
     with pytest.raises(TypeError, match="root"):
         load(folder / "fit.py")(model, torch.load("both.pt"))
     load(folder / "fit.py")(model, torch.load("both.pt"), root="/model_ema")
     assert same(model, averaged)
     run("both.pt", "manifest:net", "--root", "/model_ema", "--emit-code", "fit.py")
     load(folder / "fit.py")(model, torch.load("both.pt"))
+
+
+def test_an_entry_that_fits_is_not_the_file(run: Any, folder: Path) -> None:
+    """load_state_dict(torch.load(file)) fails; asked about the entry itself, it fits."""
+    trained, model = Net(), Net()
+    torch.save({"model": trained.state_dict(), "optimizer": {"state": {}, "param_groups": []}}, "last.pt")
+    track(folder, model)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        model.load_state_dict(torch.load("last.pt"))
+    ran = run("last.pt", "manifest:net", "--format", "json", "--emit-code", "fit.py")
+    document = json.loads(ran.out)
+    assert ran.code == 1 and codes(ran) == ["MDL836"] and document["same"] and not document["loads"]
+    assert not (document["missing"] or document["unexpected"] or document["reshaped"])
+    assert ran.err == "does not load as a whole; /model does\n"
+    load(folder / "fit.py")(model, torch.load("last.pt"))
+    assert same(model, trained)
+    shown = run("last.pt", "manifest:net")
+    assert "does not load as a whole; /model does" in shown.out and "def load_old" in shown.out
+    chosen = run("last.pt", "manifest:net", "--root", "/model", "--format", "json")
+    assert chosen.code == 0 and json.loads(chosen.out)["loads"]
 
 
 # Sources

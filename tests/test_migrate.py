@@ -345,3 +345,99 @@ def test_names_and_manifests(shell: Shell) -> None:
     shutil.rmtree(shell.folder / "model-manifests")
     code, out = shell.run("migrate", "net")
     assert code == 1 and "`modelint lock net` writes one" in out
+
+
+def test_the_forward_decides_which_of_two_siblings_is_which(shell: Shell) -> None:
+    """Names that say nothing, and names that say the wrong thing."""
+    text = NET.replace(
+        "self.fc = nn.Linear(dim, dim)", "self.a = nn.Linear(dim, dim)\n        self.b = nn.Linear(dim, dim)"
+    )
+    lock(shell, text.replace("self.fc(self.norm(x))", "self.b(self.a(self.norm(x)).relu())"))
+    shell.edit(("self.a", "self.second"), ("self.b ", "self.first "), ("self.b(", "self.first("))
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "    a -> second\n    b -> first\n" in out, out
+    assert "accepted: safe" in out and "silent" not in out
+    shell.edit(("self.second", "self.first_2"), ("self.first ", "self.second_1 "), ("self.first(", "self.second_1("))
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "    second -> first_2\n    first -> second_1\n" in out, out
+    assert "accepted: safe" in out and "silent" not in out
+
+
+CONV1D = """
+
+class Conv1D(nn.Module):
+    def __init__(self, wide, narrow):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(narrow, wide))
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+class Block"""
+
+
+def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -> None:
+    text = NET.replace("\n\nclass Block", CONV1D).replace("self.fc = nn.Linear(dim, dim)", "self.fc = Conv1D(16, dim)")
+    text = text.replace(
+        "        self.fc =",
+        "        self.down = Conv1D(dim, 16)\n        self.square = Conv1D(dim, dim)\n        self.fc =",
+    )
+    lock(shell, text.replace("self.fc(self.norm(x))", "self.square(self.down(self.fc(self.norm(x))))"))
+    made = "import torch, net; m = net.Net(); [torch.nn.init.normal_(p) for p in m.parameters()]"
+    shell.loads(f"{made}; torch.save((m.state_dict(), m(torch.ones(1, 8))), 'v1.pt')")
+    shell.edit(
+        ("Conv1D(16, dim)", "nn.Linear(dim, 16, bias=False)"),
+        ("Conv1D(dim, 16)", "nn.Linear(16, dim, bias=False)"),
+        ("Conv1D(dim, dim)", "nn.Linear(dim, dim, bias=False)"),
+    )
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "square.weight with its axes in the order 1, 0" in out, out
+    code = "import torch, net; m = net.Net(); state, y = torch.load('v1.pt'); m.load_state_dict(state)"
+    code += "; assert torch.allclose(m(torch.ones(1, 8)), y); m.load_state_dict(m.state_dict())"
+    shell.loads(code + "; assert torch.allclose(m(torch.ones(1, 8)), y)")
+
+
+def test_weights_that_went_beside_others_that_came_are_a_choice(shell: Shell) -> None:
+    shell.edit(("self.head = nn.Linear(8, 4)", "self.tail = nn.Conv1d(8, 4, 3)"), ("self.head(x)", "self.tail(x)"))
+    code, out = shell.run("migrate", "net")
+    assert code == 1 and "UNDECIDED: weights went and others came" in out, out
+    assert "or: leave them out; what is new stays as the model was built" in out
+
+
+def test_modules_are_known_by_their_classes(shell: Shell) -> None:
+    """Of the keys below a list that has another name too few are as they were for names alone."""
+    shell.edit(
+        ("self.blocks", "self.layers"),
+        (
+            "self.fc = nn.Linear(dim, dim)",
+            "self.one = nn.Linear(dim, dim, bias=False)\n        self.gain = nn.Parameter(torch.ones(dim))",
+        ),
+        ("self.fc(self.norm(x))", "self.one(self.norm(x)) * self.gain"),
+    )
+    code, out = shell.run("migrate", "net")
+    assert code == 1 and "    blocks -> layers\n" in out, out
+
+
+def test_what_one_class_renames_in_two_steps_meets_no_other_name(shell: Shell) -> None:
+    """The norm before a layer goes into it: what was the first of its list is the second."""
+    lock(
+        shell,
+        "import torch\nfrom torch import nn\n\n\nclass PreNorm(nn.Module):\n    def __init__(self, dim, fn):\n"
+        "        super().__init__()\n        self.norm, self.fn = nn.LayerNorm(dim), fn\n\n"
+        "    def forward(self, x):\n        return self.fn(self.norm(x))\n\n\n"
+        "class Feed(nn.Module):\n    def __init__(self, dim):\n        super().__init__()\n"
+        "        self.net = nn.Sequential(nn.Linear(dim, 7), nn.GELU(), nn.Linear(7, dim))\n\n"
+        "    def forward(self, x):\n        return self.net(x)\n\n\n"
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layers = nn.ModuleList([PreNorm(4, Feed(4)) for _ in range(2)])\n\n"
+        "    def forward(self, x):\n        for layer in self.layers:\n            x = x + layer(x)\n"
+        "        return x\n",
+    )
+    shell.edit(
+        ("nn.Sequential(nn.Linear(dim, 7)", "nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 7)"),
+        ("PreNorm(4, Feed(4))", "Feed(4)"),
+    )
+    code, out = shell.run("migrate", "net")
+    assert code == 0, out
+    assert "    fn.net.0 -> net.1\n" in out and "    norm -> net.0\n" in out

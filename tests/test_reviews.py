@@ -153,7 +153,7 @@ def test_what_a_pull_request_is_shown(project: Project, name: str) -> None:
         code, out = project.run(*command)
         parts.append(f"$ modelint {' '.join(command)}\n\n{out}\n(exit {code})\n")
     text = "\n".join(parts)
-    golden = GOLDEN / f"{name.replace(' ', '_')}.md"
+    golden = GOLDEN / f"{name.replace(' ', '_')}.txt"
     if os.environ.get("MODELINT_UPDATE_SNAPSHOT"):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")

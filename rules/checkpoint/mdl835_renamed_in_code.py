@@ -27,7 +27,7 @@ model.register_load_state_dict_pre_hook(_rename)
 Where two parts of one shape were exchanged: names and shapes cannot tell, so compare the outputs.
 
 ## Evidence
-- github.com/hou-yz/MVDet/issues/7; of 24 renames in public libraries, with 12,979 changed keys, no pair was wrong.
+- github.com/hou-yz/MVDet/issues/7; of 137 renames in public libraries, with 62,026 changed keys, no pair was wrong.
 """
 
 from collections.abc import Iterator

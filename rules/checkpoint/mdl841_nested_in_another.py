@@ -46,7 +46,7 @@ def check(at: Situation) -> Iterator[Cause]:
     for pair in found:
         if pair.new or rivals(at, pair, found):
             continue
-        if not pair.covers(min(len(at.cells), len(at.new))):
+        if not pair.covers(len(at.new)):
             continue
         inside = [key for key in at.cells if key.startswith(pair.old)]
         rest = [key for key in at.unexpected if not key.startswith(pair.old)]

@@ -44,7 +44,7 @@ def check(at: Situation) -> Iterator[Cause]:
         return
     found = pairs(at)
     for pair in found:
-        if pair.old or rivals(at, pair, found) or not pair.covers(min(len(at.cells), len(at.new))):
+        if pair.old or rivals(at, pair, found) or not pair.covers(len(at.cells)):
             continue
         others = towers(pair, found)
         if others:

@@ -80,11 +80,15 @@ def check(fact: Save) -> Iterator[Report]:
     where = f" under {keys}" if keys else ""
     instead = " and ".join(dict.fromkeys(_INSTEAD.get(kind, "plain numbers, strings and tensors") for kind in kinds))
     made = {u.made: "made here" for u in fact.unsafe if u.made is not None and u.made != fact.place}
+    homes = (u.held for u in fact.unsafe if u.held is not None)
+    # a helper that only writes what it is given: the dict is the place
+    away = next((p for p in homes if (p.path, p.statement) != (fact.place.path, fact.place.statement)), None)
+    saved = [(fact.place, "saved here")] if away is not None else []
     yield Report(
-        fact.place,
+        away or fact.place,
         f"this checkpoint stores {' and '.join(kinds)}{where}: torch.load refuses the file by default since 2.6",
         f"store {instead}",
-        tuple(made.items()),
+        (*made.items(), *saved),
     )
 
 

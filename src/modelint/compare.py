@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint import catalogue, review, sources
 from modelint.checkpoint import torchscript
 from modelint.checkpoint.facts import WholeModule
+from modelint.checkpoint.limits import uncollected
 from modelint.console import Wrong, count, say, stdout
 from modelint.keys.cause import explain
 from modelint.keys.diff import diff
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 
 #: Every dotted beginning of every key is looked at: so many characters of them. 90,000 keys of a real model have 5e7.
 BEGINNINGS = 400_000_000
-#: More keys than these, both sides together, are compared and not explained: real models have 90,000 at most.
+#: More keys than these, both sides together, or more names in them, are compared and not explained: real models have
+#: 90,000 keys at most, made of a thousand names.
 _MOST_KEYS = 250_000
+_MOST_NAMES = 20_000
 _TOO_LARGE = "no cause was looked for among so many keys"
 #: Stands for "print it, and nothing else".
 STDOUT = "-"
 
 
+@uncollected()
 def run(arguments: argparse.Namespace) -> int:
     """0: a file of OLD loads into NEW unchanged. 1: it does not. 3: one cannot be looked at. Raises Wrong."""
     options = sources.Options(arguments.root, arguments.python, arguments.config)
@@ -47,18 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"  {shown(line)}")
         return 3
     for each in (old, new):
-        if _beginnings(each) > BEGINNINGS:
+        if _has_too_many_parts(each):
             say(f"modelint: {shown(each.name)}: refused: its keys have too many parts to be compared")
             return 3
     compared = compare(old, new, options.root if old.kind == "file" else None)
-    code = program.program(compared.explanation, compared.origin)
     if arguments.emit_code not in (None, STDOUT):
-        save(arguments.emit_code, code)
+        save(arguments.emit_code, _code(compared))
     if arguments.emit_map is not None:
         save(arguments.emit_map, keydiff.key_map(compared))
     lines: Iterable[str]
     if arguments.emit_code == STDOUT:
-        lines = (code,)
+        lines = (_code(compared),)
     elif arguments.format == "json":
         lines = (keydiff.as_json(compared),)
     elif arguments.keys:
@@ -67,11 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         reviewed = review.of(old, new, releases=arguments.format == "markdown")
         if arguments.format == "text":
             beyond = tuple(review.beyond_keys(reviewed)) if reviewed is not None else ()
-            lines = keydiff.text(compared, code, every=arguments.all, beyond=beyond)
+            lines = keydiff.text(compared, _code, every=arguments.all, beyond=beyond)
         elif reviewed is not None and reviewed.found:
-            lines = (f"{line}\n" for line in markdown(review.model(reviewed, old, new, compared.explanation, code)))
+            lines = (
+                f"{line}\n"
+                for line in markdown(review.model(reviewed, old, new, compared.explanation, _code(compared)))
+            )
         else:
-            lines = keydiff.markdown(compared, code)
+            lines = keydiff.markdown(compared, _code(compared))
     if arguments.output_file is not None:
         save(arguments.output_file, "".join(lines))
     else:
@@ -79,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             for line in lines:
                 write(stream, line)
     say(_summary(compared) + (f"; {_TOO_LARGE}" if _is_too_large(old, new) else ""))
-    return 0 if compared.diff.loads else 1
+    return 0 if compared.loads else 1
 
 
 def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compared:
@@ -97,7 +103,12 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
         around = around._replace(others=others)
         tied = [path for path, table in others.items() if table.specs.keys() == old.table.specs.keys()]
         origin = origin._replace(roots=(origin.roots[0], *tied))
-    return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name)
+    nested = root is None and origin.roots[0] != "/"
+    return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name, nested)
+
+
+def _code(compared: keydiff.Compared) -> str:
+    return program.program(compared.explanation, compared.origin)
 
 
 def _with_layouts(around: Around, old: Source, new: Layout, home: str, found: KeyDiff) -> Around:
@@ -116,13 +127,23 @@ def _with_layouts(around: Around, old: Source, new: Layout, home: str, found: Ke
 
 
 def _is_too_large(old: Source, new: Source) -> bool:
-    return len(old.table.specs) + len(new.table.specs) > _MOST_KEYS
+    if not _MOST_NAMES < len(old.table.specs) + len(new.table.specs) <= _MOST_KEYS:
+        return len(old.table.specs) + len(new.table.specs) > _MOST_KEYS
+    names: set[str] = set()
+    for each in (old, new):
+        for key in each.table.specs:
+            names.update(key.split("."))
+        if len(names) > _MOST_NAMES:
+            return True
+    return False
 
 
-def _beginnings(source: Source) -> int:
-    roots = source.contents.roots if source.contents is not None else ()
-    keys = (key for names in (source.table.specs, *(root.tensors for root in roots)) for key in names)
-    return sum(len(key) * key.count(".") for key in keys)
+def _has_too_many_parts(source: Source) -> bool:
+    others = source.contents.roots[1:] if source.contents is not None else ()
+    keys = [key for names in (source.table.specs, *(root.tensors for root in others)) for key in names]
+    if max(map(len, keys), default=0) * "".join(keys).count(".") <= BEGINNINGS:
+        return False  # each counted as long as the longest
+    return sum(len(key) * key.count(".") for key in keys) > BEGINNINGS
 
 
 def _origin(old: Source) -> program.Origin:
@@ -146,6 +167,8 @@ def save(path: str, text: str) -> None:
 
 def _summary(compared: keydiff.Compared) -> str:
     found = compared.diff
+    if found.loads and compared.nested:
+        return f"does not load as a whole; {shown(compared.origin.roots[0])} does"
     if found.loads:
         return "loads unchanged" if found.same else "loads unchanged, though not all is the same"
     counts = ((found.missing, "missing"), (found.unexpected, "unexpected"), (found.reshaped, "of another shape"))

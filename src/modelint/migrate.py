@@ -108,7 +108,10 @@ def _written(done: Migrated, name: str) -> Iterator[str]:
 def _numbers(done: Migrated) -> str:
     found = done.numbers
     if found is None:
-        return "numbers: not compared, no inputs are declared (`modelint lock --propose-inputs` finds some)"
+        said = () if done.locked is None else done.locked.diagnostics
+        silent = any(each.drift is not None and each.drift.cls == "silent" for each in said)
+        words = "; by its traces the model computes something else (below)" if silent else ""
+        return f"numbers: not compared, no inputs are declared (`modelint lock --propose-inputs` finds some){words}"
     by = f"; they decided: {shown(done.decided)}" if done.decided else ""
     if found.outcome == "equal":
         return f"numbers: equal, old files compute what they did{by}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelint import sources
 from modelint.checkpoint import judge
+from modelint.checkpoint.limits import uncollected
 from modelint.checkpoint.notes import notes
 from modelint.console import Wrong, count, say, stdout
 from modelint.report import contents as report
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 1_000
 
 
+@uncollected()
 def run(arguments: argparse.Namespace) -> int:
     """0: nothing found. 1: findings. 3: the source is refused or cannot be read. Raises Wrong."""
     options = sources.Options(arguments.root, arguments.python, arguments.config)

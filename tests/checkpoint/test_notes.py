@@ -54,6 +54,20 @@ def test_what_weights_only_refuses_and_the_line_that_allows_it(tmp_path: Path) -
         assert list(torch.load(path, weights_only=True)) == list(MANY)
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_weights_only_refuses_of_pickle_itself(protocol: int, zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
+    found = said(path, {"w": torch.zeros(2)}, save=lambda value, at: torch.save(value, at, **options))
+    try:
+        torch.load(path, weights_only=True)
+    except pickle.UnpicklingError:
+        assert f"it is pickled with protocol {protocol}" in found["weights-only-refuses"]
+    else:
+        assert "weights-only-refuses" not in found
+
+
 def test_a_file_that_weights_only_takes_has_no_such_note(tmp_path: Path) -> None:
     taken = {
         "w": torch.nn.Parameter(torch.zeros(2, dtype=torch.float16)),

@@ -95,6 +95,21 @@ class SumOfLike(Parts):
         return self.z_left(x) + self.b_right(x)
 
 
+class SumOfMany(Parts):
+    def forward(self, x: Any) -> Any:
+        return sum(part(x) for part in self.children())
+
+
+class SumOfKinds(Parts):
+    def forward(self, x: Any) -> Any:
+        return self.a(x) + self.b(x)
+
+
+class SumOfKindsNow(Parts):
+    def forward(self, x: Any) -> Any:
+        return self.foo(x) + self.bar(x)
+
+
 class SumOfPairs(Parts):
     """The branches trade places only as a whole."""
 
@@ -342,6 +357,8 @@ def keys(*modules: str) -> frozenset[str]:
     return frozenset(f"{module}.{leaf}" for module in modules for leaf in ("weight", "bias"))
 
 
+WORDS = ("red", "green", "blue", "white", "black", "grey")
+
 CASES: dict[str, Case] = {
     "siblings that no name tells apart": Case(
         made(InSeries, "a", "b"), made(InSeriesElsewhere, "stem", "tail"), {"a": "stem", "b": "tail"}
@@ -357,6 +374,16 @@ CASES: dict[str, Case] = {
     ),
     "branches of a sum, by names that do not": Case(
         made(Sum, "left", "right"), made(SumOfUnlike, "foo", "bar"), ambiguous=keys("left", "right")
+    ),
+    "many branches, by names that tell": Case(
+        made(SumOfMany, *WORDS),
+        made(SumOfMany, *(f"{'zyxwvu'[at]}x_{word}" for at, word in enumerate(WORDS))),
+        {word: f"{'zyxwvu'[at]}x_{word}" for at, word in enumerate(WORDS)},
+    ),
+    "branches of two kinds": Case(
+        made(SumOfKinds, a=linear, b=lambda: Block(fc=linear())),
+        made(SumOfKindsNow, foo=linear, bar=lambda: Block(fc=linear())),
+        {"a": "foo", "b": "bar"},
     ),
     "branches of two layers": Case(
         made(SumOfPairs, "a", "b", "c", "d"),

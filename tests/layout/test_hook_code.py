@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import pickle
 from collections import OrderedDict
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from modelint.layout.hook_code import LOCALS
 from modelint.layout.migration import (
     Added,
     Change,
@@ -404,3 +406,14 @@ def test_files_without_metadata(pair: Pair, request: pytest.FixtureRequest) -> N
         return
     model.load_state_dict(file, strict=True)
     pair.check(model, built, file)
+
+
+def test_the_names_that_statements_use_are_known() -> None:
+    """An override of the user may have some of them: then others are taken."""
+    for case in CASES.values():
+        tree = ast.parse(edited(HEAD + net(*case.new), case.changes))
+        method = next(each for each in ast.walk(tree) if getattr(each, "name", "") == "_load_from_state_dict")
+        stored = {
+            each.id for each in ast.walk(method) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        }
+        assert stored <= {*LOCALS, "local_metadata"}

@@ -37,3 +37,14 @@ def test_what_is_no_step(tmp_path: Path, field: str, value: object, reason: str)
     path.write_text(json.dumps({**json.loads(step.text(STEP)), field: value}))
     with pytest.raises(DocumentError, match=reason):
         step.read(str(path))
+
+
+def test_renames_over_several_steps() -> None:
+    steps = [
+        Step("a", "b", "breaking", {"fc.weight": "proj.weight"}),
+        Step("b", "c", "breaking", {"proj.weight": "lin.weight", "head.weight": "out.weight"}),
+        Step("x", "c", "breaking", {"fc.weight": "wrong.weight"}),
+    ]
+    assert step.renames(steps, "a", "c") == {"fc.weight": "lin.weight", "head.weight": "out.weight"}
+    assert step.renames(steps, "b", "c") == {"proj.weight": "lin.weight", "head.weight": "out.weight"}
+    assert step.renames(steps, "c", "a") == {} == step.renames(steps, "a", "elsewhere")

@@ -82,3 +82,5 @@ class Contents(NamedTuple):
     bytes: int = 0
     #: All names that a load would look up, called or not.
     globals: tuple[str, ...] = ()
+    #: Of the pickle that holds the state dict; 0 where none does.
+    protocol: int = 0

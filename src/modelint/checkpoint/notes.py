@@ -20,6 +20,8 @@ _PREFIXES = {
 #: A storage counts as larger than its views from so many bytes on, and from twice their size.
 _LARGER = 1_000_000
 _NAMES = 12
+#: What weights_only=True reads of pickle in full.
+_PROTOCOL = 3
 
 
 def notes(contents: Contents) -> tuple[Note, ...]:
@@ -31,10 +33,17 @@ def notes(contents: Contents) -> tuple[Note, ...]:
 
 def _refused(contents: Contents, root: Root) -> Iterator[Note]:
     names = [name for name in contents.globals if not weights_only_takes(name)]
-    if not names or not contents.format.startswith(("torch", "index")):
+    late = contents.protocol > _PROTOCOL
+    if not (names or late) or not contents.format.startswith(("torch", "index")):
         return
-    message = f"torch.load(weights_only=True), the default since torch 2.6, will refuse it: {listed(names, _NAMES)}"
-    if not any(danger(name) for name in names) and len(names) <= _NAMES:
+    message = "torch.load(weights_only=True), the default since torch 2.6, will refuse it: "
+    if late:
+        message += (
+            f"it is pickled with protocol {contents.protocol}, of which that does not know all instructions; save it "
+            f"again without pickle_protocol{'; and it names ' if names else ''}"
+        )
+    message += listed(names, _NAMES) if names else ""
+    if names and not any(danger(name) for name in names) and len(names) <= _NAMES:
         allowed = ", ".join(_allowed(name) for name in names)
         message += f"; where you trust the file: torch.serialization.add_safe_globals([{allowed}])"
     yield Note("weights-only-refuses", message)

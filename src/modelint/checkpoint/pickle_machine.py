@@ -7,13 +7,12 @@ is checked first.
 
 from __future__ import annotations
 
-import gc
 import pickle
 import struct
 from collections.abc import Callable
 
 from modelint.checkpoint.contents import Refused
-from modelint.checkpoint.limits import Budget
+from modelint.checkpoint.limits import Budget, uncollected
 from modelint.checkpoint.pickle_calls import Calls
 from modelint.checkpoint.pickle_containers import Containers
 from modelint.checkpoint.pickle_scalars import Scalars
@@ -33,7 +32,15 @@ def run(data: bytes | Source, start: int = 0, end: int | None = None, *, budget:
     """What the pickle at ``data[start:end]`` describes. Raises Refused if it is malformed or over budget."""
     machine = Machine(InMemory(data) if isinstance(data, bytes) else data, budget)
     value, stopped = machine.run(start, end)
-    return Outcome(value, stopped, tuple(machine.calls), tuple(machine.globals), machine.persistents, machine.loads)
+    return Outcome(
+        value,
+        stopped,
+        tuple(machine.calls),
+        tuple(machine.globals),
+        machine.persistents,
+        machine.loads,
+        machine.protocol,
+    )
 
 
 class Machine(Scalars, Containers, Calls):
@@ -57,22 +64,17 @@ class Machine(Scalars, Containers, Calls):
         self.end = (self.source.size if end is None else end) - start
         self._asked = (0, 0)
         at = 0
-        # Nothing becomes garbage here, and looking for it is a third of the time.
-        collecting = gc.isenabled()
-        gc.disable()
         try:
-            while True:
-                at = self._some(at)
-                if at > self.end:
-                    self.truncated()
+            with uncollected():
+                while True:
+                    at = self._some(at)
+                    if at > self.end:
+                        self.truncated()
         except _Stop as stop:
             if stop.end > self.end:
                 self.truncated()
             self.budget.check()
             return stop.value, self.base + stop.end
-        finally:
-            if collecting:
-                gc.enable()
 
     def _some(self, at: int) -> int:
         """The next opcodes, from ``at`` on, and where they end."""

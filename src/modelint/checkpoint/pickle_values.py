@@ -130,3 +130,4 @@ class Outcome(NamedTuple):
     persistents: list[Persistent]
     #: The calls that load bytes which stand in the pickle itself.
     loads: list[Call]
+    protocol: int = 0

@@ -106,17 +106,18 @@ def read(path: str) -> Contents:
     elif end < data:
         facts.append(TrailingBytes(data - end))
     # Not by the shape itself: of numbers that a file chooses, tuples without end have one hash.
-    known: dict[tuple[str, int], Stored] = {}
+    known: dict[tuple[str, int], tuple[Stored, int | None]] = {}
     tensors: dict[str, Stored] = {}
     misfits: list[BadShape] = []
     for key, entry in found.entries.items():
-        stored = known.get((entry.dtype, id(entry.shape)))
-        if stored is None:
-            stored = known[entry.dtype, id(entry.shape)] = Stored(_spec(entry))
-        tensors[key] = stored
-        needs = dtypes.size(*stored.spec[:2])
+        each = known.get((entry.dtype, id(entry.shape)))
+        if each is None:
+            spec = _spec(entry)
+            each = known[entry.dtype, id(entry.shape)] = Stored(spec), dtypes.size(spec.dtype, spec.shape)
+        tensors[key], needs = each
         if needs is not None and needs != entry.end - entry.begin:
-            why = f"{stored.spec.dtype} of this shape needs {needs} bytes, and the file has {entry.end - entry.begin}"
+            dtype = tensors[key].spec.dtype
+            why = f"{dtype} of this shape needs {needs} bytes, and the file has {entry.end - entry.begin}"
             misfits.append(BadShape(key, entry.shape, why))
     if misfits:
         facts.append(misfits[0]._replace(others=len(misfits) - 1))

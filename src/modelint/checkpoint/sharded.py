@@ -120,6 +120,7 @@ def _joined(path: str, where: dict[str, str], there: dict[str, Contents], missin
         calls=tuple(dict.fromkeys(call for contents in there.values() for call in contents.calls)),
         facts=tuple(facts),
         globals=tuple(dict.fromkeys(name for contents in there.values() for name in contents.globals)),
+        protocol=max((contents.protocol for contents in there.values()), default=0),
         bytes=size + sum(contents.bytes for contents in there.values()),
     )
 

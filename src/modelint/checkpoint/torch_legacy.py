@@ -45,7 +45,9 @@ def read(path: str, budget: Budget | None = None) -> Contents:
         if walked.end < size and not any(isinstance(each, ShortRecord) for each in records):
             facts.append(TrailingBytes(size - walked.end))
     facts.extend(damage.views(found.roots, tensors.storages.declared))
-    return Contents(path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size, named)
+    return Contents(
+        path, FORMAT, found.roots, found.entries, walked.there, calls, tuple(facts), size, named, machine.protocol
+    )
 
 
 class _Walked(NamedTuple):

@@ -86,7 +86,9 @@ def contents(
     if archive.trailing > 0:
         facts.append(TrailingBytes(archive.trailing))
     calls, named = inner.names(described.calls, described.globals, described.loads, archive.budget)
-    return Contents(path, format, found.roots, found.entries, there, calls, tuple(facts), size, named)
+    return Contents(
+        path, format, found.roots, found.entries, there, calls, tuple(facts), size, named, described.protocol
+    )
 
 
 def sizes(archive: Archive, tensors: Tensors) -> dict[str, int]:
@@ -114,4 +116,15 @@ def salvage(file: BinaryIO, path: str, size: int, budget: Budget) -> Contents:
     needs = described.end + sum(tensors.storages.declared.values())
     facts = (*found.modules, Truncated(size, max(needs, size + 1)), *damage.odd(tensors.bad))
     calls, named = inner.names(described.calls, described.globals, described.loads, budget)
-    return Contents(path, FORMAT, found.roots, found.entries, tensors.storages.declared, calls, facts, size, named)
+    return Contents(
+        path,
+        FORMAT,
+        found.roots,
+        found.entries,
+        tensors.storages.declared,
+        calls,
+        facts,
+        size,
+        named,
+        described.protocol,
+    )

@@ -188,6 +188,8 @@ class _Chain:
 
     def weak(self) -> str | None:
         """The code of the first cause whose keys do not agree in the end."""
+        if not self.links:
+            return None
         end = self.situation
         where = {source: key for key, cell in end.cells.items() for source in cell.sources}
         names = sum(key in end.new for key in end.cells)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal, NamedTuple
 
 #: Longer keys are no names of modules; each stands for itself.
@@ -58,14 +58,14 @@ def fold(
     for key in keys:
         order.setdefault(key, len(order))
     if too_many(order):
-        return [Fold(_escaped(key), (key,), (_escaped(key),)) for key in order]
+        return [_alone(key) for key in order]
     buckets: dict[tuple[_Pattern, Hashable], list[tuple[list[_Choice], list[str]]]] = {}
     lines: list[Fold] = []
     known: dict[str, tuple[list[_Choice], _Pattern]] = {}
     for key in order:
         parts = key.split(".")
         if len(parts) > MAX_COMPONENTS:
-            lines.append(Fold(_escaped(key), (key,), (_escaped(key),)))
+            lines.append(_alone(key))
             continue
         choices, pattern = _taken_apart(parts, inside, known)
         mark = marks.get(key) if marks is not None else None
@@ -81,6 +81,15 @@ def fold(
             parts = _put_together(choices, pattern)
             lines.append(Fold(".".join(parts), tuple(sorted(found, key=order.__getitem__)), tuple(parts)))
     return sorted(lines, key=lambda line: order[line.keys[0]])
+
+
+def first(keys: Iterable[str], most: int) -> tuple[list[Fold], int]:
+    """The first lines that ``keys`` fold to, and how many more there are. Of very many keys no more are made."""
+    names = dict.fromkeys(keys)
+    if too_many(names):
+        return [_alone(key) for key in islice(names, most)], max(len(names) - most, 0)
+    lines = fold(names)
+    return lines[:most], max(len(lines) - most, 0)
 
 
 def _taken_apart(
@@ -217,5 +226,12 @@ def _ranges(numbers: Sequence[int]) -> str:
     )
 
 
+def _alone(key: str) -> Fold:
+    text = _escaped(key)
+    return Fold(text, (key,), (text,))
+
+
 def _escaped(text: str) -> str:
+    if "{" not in text and "}" not in text and "\\" not in text:
+        return text
     return text.replace("\\", "\\\\").replace("{", "\\{").replace("}", "\\}")

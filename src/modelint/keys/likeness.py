@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache, reduce
+from operator import and_
 
 from modelint.keys.fold import is_number
 
@@ -22,6 +24,8 @@ _SAME = {
         "k": "key keys wk",
         "v": "value values wv",
         "o": "out output wo",
+        "kv": "wkv",
+        "gate": "wgate",
         "attn": "attention attentions",
         "mlp": "ffn ff feedforward",
         "norm": "ln layernorm",
@@ -31,6 +35,9 @@ _SAME = {
 }
 #: Attention to an encoder is called by what it looks at, and attention to itself often by nothing.
 _CROSS = re.compile(r"(?i)(?:enc_?dec|encoder|cross)_?(?=att)")
+#: How TensorFlow calls the tensors of a normalisation.
+_LEAVES = {"gamma": "weight", "beta": "bias"}
+_NORM = re.compile(r"(?i)norm|ln")
 _SELF = re.compile(r"(?i)self_?(?=att)")
 
 
@@ -66,6 +73,17 @@ class Scores:
             if before[-cut - 1] != after[-cut - 1]:
                 break
 
+    def learn_layers(self, key: str, name: str) -> None:
+        """A pair of keys is sure: the layers of the same numbers on their ways went with it, and the innermost ones."""
+        before, after = tuple(key.split(".")), tuple(name.split("."))
+        numbers, others = ([at for at, part in enumerate(parts) if is_number(part)] for parts in (before, after))
+        for at, other in zip(numbers, others, strict=False):
+            if before[at] != after[other]:
+                break
+            self._moved.setdefault(before[: at + 1], set()).add(after[: other + 1])
+        if numbers and others:
+            self._moved.setdefault(before[: numbers[-1] + 1], set()).add(after[: others[-1] + 1])
+
     def _agreement(self, before: Names, after: Names) -> int:
         for length in range(len(before) - 1, 0, -1):
             known = self._moved.get(before[:length])
@@ -95,22 +113,41 @@ def _ends(one: Names, other: Names) -> int:
     return head + tail
 
 
-def tokens(names: Names, *, layers: bool) -> frozenset[str]:
-    """The words and numbers in names, each by what it means; numbers between dots count with ``layers`` alone."""
-    spelled = (_SELF.sub("", _CROSS.sub("cross_", name)) for name in names if layers or not is_number(name))
-    words = (token.lower() for name in spelled for token in _TOKEN.findall(name))
-    return frozenset(_SAME.get(word, word) for word in words)
+def told_apart(befores: Sequence[Names], afters: Sequence[Names]) -> Iterator[tuple[int, int]]:
+    """Pairs among rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``query, key``.
+
+    One hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``): what tells nothing of one of
+    them fits every other, and then nothing is told of any.
+    """
+    # The same layers on both sides tell nothing apart; ``linear_4`` may have become ``layers.4``.
+    layers = len({sum(map(is_number, names)) for names in (*befores, *afters)}) > 1
+    words, others = _telling(befores, layers), _telling(afters, layers)
+    best = [_closest(each, others) for each in words]
+    wanted = [_closest(each, words) for each in others]
+    for one, fitting in enumerate(best):
+        at = fitting[0]
+        if len(fitting) == 1 and wanted[at] == [one] and sum(at in each for each in best) == 1:
+            yield one, at
 
 
-def telling(names: Sequence[Names], *, layers: bool) -> list[frozenset[str]]:
+def _telling(names: Sequence[Names], layers: bool) -> list[Counter[str]]:
     """The words of each that not all of them have."""
-    found = [tokens(each, layers=layers) for each in names]
-    shared = frozenset.intersection(*found)
+    found = [_words(each, layers) for each in names]
+    shared = reduce(and_, found)
     return [words - shared for words in found]
 
 
-def closest(words: frozenset[str], others: Sequence[frozenset[str]]) -> list[int]:
+def _words(names: Names, layers: bool) -> Counter[str]:
+    """The words and numbers in names, each by what it means; numbers between dots count with ``layers`` alone."""
+    if len(names) > 1 and _NORM.search(names[-2]):
+        names = (*names[:-1], _LEAVES.get(names[-1], names[-1]))
+    spelled = (_SELF.sub("", _CROSS.sub("cross_", name)) for name in names if layers or not is_number(name))
+    words = (token.lower() for name in spelled for token in _TOKEN.findall(name))
+    return Counter(_SAME.get(word, word) for word in words)
+
+
+def _closest(words: Counter[str], others: Sequence[Counter[str]]) -> list[int]:
     """Which of ``others`` have most in common with ``words``, the same ones first; all of them where none has any."""
-    scores = [(len(words & other), words == other) for other in others]
+    scores = [((words & other).total(), words == other) for other in others]
     top = max(scores)
     return [at for at, score in enumerate(scores) if score == top] if top[0] else list(range(len(others)))

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from modelint.keys.diff import KeyDiff
-from modelint.keys.fold import MAX_COMPONENTS, folded, is_number
-from modelint.keys.likeness import Names, Score, Scores, closest, split_number, telling, template
+from modelint.keys.fold import MAX_COMPONENTS, folded
+from modelint.keys.likeness import Names, Score, Scores, split_number, template, told_apart
 from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
 _MOST_PAIRS = 10_000
-
 #: One of several tensors of which torch computes another: the length and the direction of a weight norm.
 _COMPUTED = re.compile(r"\.parametrizations\.[^.]+\.original\d+$|\.weight_[gv]$")
 #: So many tensors of a unit tell what stands beside it.
@@ -85,7 +84,7 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     for grain in _GRAINS:
         if grain == _GRAINS[2] and gone and came:
             for key, name in renames.items():
-                scores.learn(tuple(key.split(".")), tuple(name.split(".")))
+                scores.learn_layers(key, name)
         for before, after in _Matching(gone, came, tables, grain, scores).pairs():
             for slot, key in before.keys.items():
                 renames[key] = after.keys[slot]
@@ -169,25 +168,16 @@ class _Matching:
     def _by_tokens(
         self, olds: list[_Unit], news: list[_Unit], rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]
     ) -> dict[int, int]:
-        """Rivals of which parts of the names tell each from every other: ``q_lin, k_lin`` -> ``query, key``.
-
-        One hint among rivals misleads (``attention_norm`` is not ``post_attention_norm``): what tells nothing of one
-        of them fits every other, and then nothing is told of any.
-        """
+        """Rivals whose words tell them apart, among those that hang together."""
         found: dict[int, int] = {}
         for group_olds, group_news in _ties(rows, columns):
             if len(group_olds) != len(group_news) or len(group_olds) < 2:
                 continue
             befores, afters = [olds[at].names for at in group_olds], [news[at].names for at in group_news]
-            # The same layers on both sides tell no rivals apart; ``linear_4`` may have become ``layers.4``.
-            layers = len({sum(map(is_number, names)) for names in (*befores, *afters)}) > 1
-            words, others = telling(befores, layers=layers), telling(afters, layers=layers)
-            best = [closest(each, others) for each in words]
-            wanted = [closest(each, words) for each in others]
-            for one, fitting in enumerate(best):
-                at = fitting[0]
-                if len(fitting) == 1 and wanted[at] == [one] and sum(at in each for each in best) == 1:
-                    found[group_olds[one]] = group_news[at]
+            for one, other in told_apart(befores, afters):
+                at, best = group_olds[one], group_news[other]
+                if best in _best(rows[at]) and at in columns[best]:
+                    found[at] = best
         return found
 
     def _is_credible(self, before: _Unit, after: _Unit) -> bool:
@@ -274,13 +264,23 @@ def _is_among(keys: Sequence[str], at: int, stem: str, numbers: Iterable[int], t
 
 
 def _ties(rows: Sequence[Sequence[Score]], columns: Sequence[list[int]]) -> Iterator[tuple[list[int], list[int]]]:
-    """Groups whose members are the best partners of each other, and of nobody else."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for at, row in enumerate(rows):
-        groups.setdefault(tuple(_best(row)), []).append(at)
-    for news, olds in groups.items():
-        if all(columns[at] == olds for at in news):
-            yield olds, list(news)
+    """Groups of old and new ones that hang together as best partners."""
+    partners = [
+        set(_best(row)) | {at for at, best in enumerate(columns) if one in best} for one, row in enumerate(rows)
+    ]
+    left = dict.fromkeys(range(len(rows)))
+    while left:
+        olds, news, todo = [], set(), [next(iter(left))]
+        del left[todo[0]]
+        while todo:
+            one = todo.pop()
+            olds.append(one)
+            news |= partners[one]
+            joined = [other for other in left if not news.isdisjoint(partners[other])]
+            for other in joined:
+                del left[other]
+            todo += joined
+        yield sorted(olds), sorted(news)
 
 
 def _ambiguous(

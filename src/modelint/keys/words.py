@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from modelint.keys.fold import fold
+from modelint.keys.fold import first
 from modelint.keys.patterns import summary
 
 
 def some(keys: Iterable[str], most: int = 3) -> str:
     """The first lines that ``keys`` fold to: ``layers.{0..11}.fc.{weight,bias}``."""
-    lines = fold(keys)
-    left = sum(len(line.keys) for line in lines[most:])
-    return ", ".join(line.text for line in lines[:most]) + (f" and {left} more" if left else "")
+    names = dict.fromkeys(keys)
+    lines, _ = first(names, most)
+    left = len(names) - sum(len(line.keys) for line in lines)
+    return ", ".join(line.text for line in lines) + (f" and {left} more" if left else "")
 
 
 def counted(keys: Collection[object] | int, noun: str = "key") -> str:

@@ -6,19 +6,21 @@ of another size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from modelint import catalogue
 from modelint.keys import steps
 from modelint.keys.cause import Explanation, explain
 from modelint.keys.diff import diff
-from modelint.keys.fold import folded
+from modelint.keys.likeness import template
 from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import owners, renaming, siblings
+from modelint.layout import owners, pairing, renaming, siblings
 from modelint.layout.layout import Layout
 from modelint.layout.migration import (
     Added,
@@ -46,6 +48,8 @@ _OF_CODE = frozenset(
 )
 #: Of the keys of the smaller side so many must have a counterpart: with fewer it is another architecture.
 _LEAST = 0.5
+#: So many ways in which siblings may belong to each other are tried.
+_MOST_WAYS = 24
 #: What stops comes first, what fills in comes last.
 _ORDER: Mapping[type, int] = {Undecided: 0, Dropped: 1, Copied: 3, Added: 4}
 
@@ -83,7 +87,8 @@ class Bridge(NamedTuple):
 
 def bridge(old: Layout, new: Layout, known: Mapping[str, str]) -> Bridge:
     """``known``: renames on record, old key -> name today. Raises Unbridged."""
-    own = {key: name for key, name in known.items() if key in old.keys.specs or key in old.keys.extra}
+    olds = old.keys.specs.keys() | old.keys.extra.keys()
+    own = {**pairing.moved_keys(old, new), **{key: name for key, name in known.items() if key in olds}}
     table = KeyTable(
         {own.get(key, key): spec for key, spec in old.keys.specs.items()},
         extra={own.get(key, key): kind for key, kind in old.keys.extra.items()},
@@ -98,6 +103,7 @@ class _Reading:
 
     def __init__(self, old: Layout, new: Layout, known: Mapping[str, str], explanation: Explanation) -> None:
         self._old, self._new = old, new
+        self._known = known
         self._first = {name: key for key, name in known.items()}
         self._explanation = explanation
         self._end = explanation.after
@@ -118,9 +124,12 @@ class _Reading:
         for key, cell in self._end.cells.items():
             if key in self._end.new and self._is_left(key):
                 self._put(cell.sources[0], key, key)
-        for rivals in self._explanation.ambiguous:
-            self._undecided_names(rivals)
-        self._perhaps_renamed()
+        for found in self._explanation.causes:
+            if found.cause.perhaps:
+                for rivals in found.cause.ambiguous:
+                    self._fused(rivals, found.cause.perhaps)
+        self._other_names()
+        self._doubt()
         self._refuse_other()
         self._sizes()
         self._ends()
@@ -177,10 +186,26 @@ class _Reading:
                     self._put(cells[key].sources[0], name, name)
                     self._resized[name] = before.reshaped[key]
         elif isinstance(step, steps.Choose):
-            raise Unbridged(
-                "weights are transposed, and some of them are square: no shape tells which of those are, nor an old "
-                "file from a new one"
-            )
+            self._squares([each for each in step.options[0].steps if isinstance(each, steps.Permute)], before)
+
+    def _squares(self, turned: Sequence[steps.Permute], before: Situation) -> None:
+        """Square weights that may be transposed: they are where their class changed as that of the others did."""
+        kinds = {self._classes(each.name) for each in self._changes if isinstance(each, Permuted)}
+        for step in turned:
+            for key in step.keys:
+                self._put(before.cells[key].sources[0], key, key)
+                pair = self._classes(key)
+                if pair in kinds and pair[0] != pair[1]:
+                    shape = before.cells[key].spec.shape or ()
+                    self._say(Permuted(key, step.axes, shape, shape))
+                elif pair in kinds or pair[0] != pair[1]:
+                    raise Unbridged(f"weights are transposed, and {key} is square: nothing tells whether it is, too")
+
+    def _classes(self, key: str) -> tuple[str | None, str | None]:
+        """Of the module whose tensor it is: the class that it had, and the one that it has."""
+        back = {name: before for before, name in self._names.items()}
+        before, after = (name.rpartition(".")[0] for name in (back.get(key, key), key))
+        return owners.class_at(self._old, before), owners.class_at(self._new, after)
 
     def _norm(self, names: steps.Normed, before: Situation, later: Sequence[steps.Step], *, divide: bool) -> None:
         pair: tuple[str, ...] = (names.length, names.direction)
@@ -191,39 +216,90 @@ class _Reading:
         length, direction, weight = map(beside, names)
         self._say(Normed(length, direction, weight, divide), *map(beside, news))
 
-    def _undecided_names(self, rivals: Ambiguous) -> None:
-        """What nothing in the names decides: the forward does, or it is left open."""
-        olds = [key for key in rivals.old if key in self._end.cells and key not in self._made]
-        news = [key for key in rivals.new if key in self._end.new and key not in self._made]
-        if not olds or not news:
-            return
-        choices = list(siblings.ways(olds, news, self._end.old, self._end.new))
-        if not choices and len(olds) == len(news) == 1 and self._end.old[olds[0]].shape == self._end.new[news[0]].shape:
-            choices = [{olds[0]: news[0]}]
-        traced = [{self._origin(self._source(key)): name for key, name in way.items()} for way in choices]
-        chosen = siblings.by_forward(self._old, self._new, self._names, traced)
-        if chosen is not None:
-            for key, name in choices[traced.index(dict(chosen))].items():
-                self._put(self._source(key), name, name)
-            return
-        for key in olds:
+    def _fused(self, rivals: Ambiguous, perhaps: Sequence[steps.Step]) -> None:
+        """Projections of which no shape says in which order they stand in one."""
+        for key in rivals.old:
             self._put(self._source(key), key)
-        options = (*map(_option, choices), *self._perhaps(rivals), _left_out(olds, news))
-        self._say(Undecided(tuple(olds), rivals.why, options), *news)
+        self._made.update(rivals.new)
+        changes: list[Change] = []
+        for step in perhaps:
+            for module, parts, whole in step.groups if isinstance(step, steps.Join | steps.Split) else ():
+                pieces = tuple(module + part for part in parts)
+                if isinstance(step, steps.Join):
+                    changes.append(Joined(pieces, module + whole))
+                else:
+                    changes.append(Split(module + whole, pieces, _lengths(self._end, module, parts)))
+        self._leave_open(rivals.why, rivals.old, [Option("one after the other", tuple(changes))])
 
-    def _perhaps_renamed(self) -> None:
-        """What might have another name, were there not so much else that differs."""
+    def _other_names(self) -> None:
+        """What else may have another name. It has, where that accounts for all, or the forward says so."""
         old = KeyTable({key: cell.spec for key, cell in self._end.cells.items() if self._is_left(key)})
         new = KeyTable({key: spec for key, spec in self._end.new.items() if key not in self._made})
         found = detect(old, new, diff(old, new))
-        way = found.renames
-        if way:
-            for key in way:
+        places = self._old.modules, self._new.modules
+        ways = [
+            list(siblings.ways(each.old, each.new, old.specs, new.specs))
+            or list(siblings.by_place(each.old, each.new, old.specs, new.specs, places))
+            for each in found.ambiguous
+        ]
+        decided = self._by_forward(found.renames, ways)
+        if decided is None and found.renames.keys() == old.specs.keys() and len(found.renames) == len(new.specs):
+            decided = found.renames
+        if decided is not None:
+            for key, name in decided.items():
+                self._put(self._source(key), name, name)
+            return
+        open_ones = [(each.why, [*each.old], [*each.new], way) for each, way in zip(found.ambiguous, ways, strict=True)]
+        if found.renames:
+            why = "other names fit, and there is more that differs"
+            open_ones.append((why, [*found.renames], [*found.renames.values()], [found.renames]))
+        for why, olds, news, choices in open_ones:
+            for key in olds:
                 self._put(self._source(key), key)
-            why = f"{siblings.words(way)}: names and shapes fit, and there is more that differs"
-            self._say(Undecided(tuple(way), why, (_option(way), _left_out(way, way.values()))), *way.values())
-        for rivals in found.ambiguous:
-            self._undecided_names(rivals)
+            self._made.update(news)
+            self._leave_open(why, olds, [_option(way) for way in choices])
+
+    def _by_forward(self, sure: Way, rivals: Sequence[Sequence[Way]]) -> Way | None:
+        """Of all ways together the one that leaves the forward as it was; without rivals: whether ``sure`` does."""
+        if not all(rivals) or math.prod(map(len, rivals)) > _MOST_WAYS:
+            return None
+        choices: list[Way] = [
+            {key: name for way in (sure, *ways) for key, name in way.items()} for ways in product(*rivals)
+        ]
+        if len(choices) == 1:
+            choices.append({})
+        named = [{self._origin(self._source(key)): name for key, name in way.items()} for way in choices]
+        chosen = siblings.by_forward(self._old, self._new, self._names, named)
+        return None if chosen is None else choices[named.index(dict(chosen))] or None
+
+    def _doubt(self) -> None:
+        """What names and shapes alone propose is left open where the forward does not bear it out."""
+        moved = {key: name for key, name in self._names.items() if key != name}
+        if not moved:
+            return
+        right = siblings.corrected(self._old, self._new, moved)
+        self._names.update(right)
+        plain = {key: name for key, name in right.items() if name in self._made and name != self._known.get(key)}
+        doubtful = siblings.doubtful(self._old, self._new, right, plain)
+        sure = owners.moved_modules({key: name for key, name in right.items() if key not in doubtful})
+        names = {_translated(key, sure): name for key, name in doubtful.items()}
+        for key in doubtful:
+            self._names[key] = _translated(key, sure)
+        if names:
+            option = Option("under the new names", tuple(Renamed(*pair) for pair in names.items()))
+            self._leave_open("names and shapes fit, and something else is computed with them", names, [option])
+
+    def _leave_open(self, why: str, names: Iterable[str], options: Sequence[Option]) -> None:
+        """Each layer by itself: what is alike in all of them is to be one choice of one class."""
+        layers: dict[tuple[str, ...], list[str]] = {}
+        for name in names:
+            layers.setdefault(_layer(name), []).append(name)
+        for layer, keys in layers.items():
+            ways = []
+            for label, changes in options:
+                here = tuple(change for change in changes if _layer(renaming.names(change)[0]) == layer)
+                ways.append(Option(label, here))
+            self._say(Undecided(tuple(keys), why, tuple(way for way in ways if way.changes)))
 
     def _is_left(self, key: str) -> bool:
         cell = self._end.cells[key]
@@ -231,20 +307,6 @@ class _Reading:
 
     def _source(self, name: str) -> str:
         return self._end.cells[name].sources[0]
-
-    def _perhaps(self, rivals: Ambiguous) -> Iterable[Option]:
-        """What the cause of it holds for likely."""
-        found = [each.cause for each in self._explanation.causes if rivals in each.cause.ambiguous]
-        changes: list[Change] = []
-        for step in (step for cause in found[:1] for step in cause.perhaps):
-            if isinstance(step, steps.Join):
-                for module, parts, whole in step.groups:
-                    changes.append(Joined(tuple(module + part for part in parts), module + whole))
-            elif isinstance(step, steps.Split):
-                for module, parts, whole in step.groups:
-                    names = tuple(module + part for part in parts)
-                    changes.append(Split(module + whole, names, _lengths(self._end, module, parts)))
-        return [Option("one after the other", tuple(changes))] if changes else []
 
     def _refuse_other(self) -> None:
         olds = len(self._old.keys.specs) + len(self._old.keys.extra)
@@ -261,7 +323,7 @@ class _Reading:
         grown = {
             (old[0], new[0])
             for key, (old, new) in sized.items()
-            if _is_rows(old, new) and new[0] > old[0] and is_embedding(key)
+            if len(old) > 1 and _is_rows(old, new) and new[0] > old[0] and is_embedding(key)
         }
         open_ones: dict[str, tuple[Shape, Shape]] = {}
         for key, (old, new) in sized.items():
@@ -271,18 +333,11 @@ class _Reading:
                 self._say(Resized(key))
             else:
                 open_ones[key] = old, new
-        rows = {key: sizes for key, sizes in open_ones.items() if _is_rows(*sizes)}
-        if rows.keys() == open_ones.keys():
-            self._undecided_sizes(rows, [Option("keep the rows that both have", tuple(map(Resized, rows)))])
-        else:
-            self._undecided_sizes(open_ones, [])
-
-    def _undecided_sizes(self, sized: Mapping[str, tuple[Shape, Shape]], ways: Sequence[Option]) -> None:
-        if sized:
-            key, (old, new) = next(iter(sized.items()))
-            words = f"{', '.join(folded(sized))}: other sizes ({key} is {list(new)}, was {list(old)})"
-            anew = Option("start anew", tuple(map(Reset, sized)))
-            self._say(Undecided(tuple(sized), words, (*ways, anew)))
+        for key, sizes in open_ones.items():
+            ways = [Option("keep the rows that both have", (Resized(key),))] if _is_rows(*sizes) else []
+            self._say(
+                Undecided((key,), "the model has another size for it", (*ways, Option("start anew", (Reset(key),))))
+            )
 
     def _ends(self) -> None:
         """What is left on either side."""
@@ -307,10 +362,9 @@ def _option(way: Way) -> Option:
     return Option(siblings.words(way), tuple(Renamed(*pair) for pair in way.items()))
 
 
-def _left_out(olds: Iterable[str], news: Iterable[str]) -> Option:
-    """The way that loses what was there."""
-    changes: list[Change] = [*map(Dropped, olds), *(Added((name,)) for name in news)]
-    return Option("neither: the old ones are left out, the new ones stay as the model is built", tuple(changes))
+def _layer(name: str) -> tuple[str, ...]:
+    """The numbers on the way to its module."""
+    return template(name.rpartition(".")[0])[1]
 
 
 def _lengths(at: Situation, module: str, parts: Iterable[str]) -> tuple[int, ...]:

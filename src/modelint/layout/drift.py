@@ -6,7 +6,7 @@ what else differs there is a reason of that one fact, and no fact of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from modelint.keys.diff import Change, KeyDiff, diff, tie_changes
@@ -49,10 +49,18 @@ class Drift(NamedTuple):
         return tuple(key for key in self.diff.unexpected if key not in self.renames.renames)
 
 
-def compare(model: str, old: Layout, new: Layout, load: Load | None = None) -> Drift:
-    """``load``: of a file of OLD into the model of NEW; None: it was not tried, the keys decide."""
+def compare(
+    model: str, old: Layout, new: Layout, load: Load | None = None, known: Mapping[str, str] | None = None
+) -> Drift:
+    """``load``: of a file of OLD into the model of NEW; None: it was not tried, the keys decide.
+
+    ``known``: old key -> new key, where more is known of them than names and shapes tell.
+    """
     found = diff(old.keys, new.keys, old_buffers=old.buffers, new_buffers=new.buffers)
-    renames, proved = prove.settle(old, new, found, detect(old.keys, new.keys, found))
+    if known is None:
+        renames, proved = prove.settle(old, new, found, detect(old.keys, new.keys, found))
+    else:
+        renames, proved = Renames(known), frozenset()
     meaning = compare_meaning(old, new, renames.renames)
     collected = _Facts(model, old, new, renames, load or Load(found.loads, proved=False), proved)
     collected.of_keys(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from modelint.diagnostics import Diagnostic, Related, Span
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from modelint.layout.traced import Failure, Result
 
 
-def compare(declaration: Declaration, base: Manifest, built: Result, name: str = "manifest") -> Drift:
-    """What differs between a base, whose layout was loaded under ``name``, and what was built."""
+def compare(
+    declaration: Declaration,
+    base: Manifest,
+    built: Result,
+    name: str = "manifest",
+    known: Mapping[str, str] | None = None,
+) -> Drift:
+    """What differs between a base, whose layout was loaded under ``name``, and what was built; ``known``: renames."""
     load = built.loads.get(name)
     if load is not None and (load.missing or load.unexpected or load.reshaped):
         load = load._replace(error=None)  # the keys say it all; the words of torch would say it again
-    return drifts.compare(declaration.shown, base.layout, built.layout, load)
+    return drifts.compare(declaration.shown, base.layout, built.layout, load, known)
 
 
 def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift) -> list[Diagnostic]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from modelint import atomic
-from modelint.layout import building, conflict, judge, manifest, proof, release
+from modelint.layout import building, conflict, judge, manifest, proof, release, settle
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
 from modelint.layout.declare import NAME, Declaration, Project
@@ -23,6 +23,7 @@ from modelint.layout.traced import Failure
 
 if TYPE_CHECKING:
     from modelint.diagnostics import Diagnostic
+    from modelint.layout.facts import Numbers
     from modelint.layout.layout import Layout
     from modelint.layout.manifest import Manifest
     from modelint.layout.traced import Result
@@ -63,6 +64,8 @@ class Options(NamedTuple):
     progress: Progress | None = None
     #: Renames and dropped keys of the step, where more is known of them than names and shapes tell.
     decided: tuple[Mapping[str, str], tuple[str, ...]] | None = None
+    #: What numbers say of what differs from the manifest.
+    numbers: Numbers | None = None
     #: The user's cache folder, where the interpreter of the last run stands.
     cache: str | None = None
 
@@ -143,9 +146,12 @@ def accept(declaration: Declaration, built: Result, known: Known, options: Optio
     said: dict[Diagnostic, None] = {}
     now = manifest.digest(built.layout)
     for base in bases:
-        drift = judge.compare(declaration, base.manifest, built, base.id)
+        known_names = None if options.decided is None else options.decided[0]
+        drift = judge.compare(declaration, base.manifest, built, base.id, known_names)
         if not drift.facts:
             continue
+        if options.numbers is not None:
+            drift = settle.settled(drift, options.numbers)
         said.update(dict.fromkeys(judge.drift(declaration, base.manifest, built, drift)))
         before = manifest.digest(base.manifest.layout)
         renames, dropped = options.decided or (drift.renames.renames, drift.dropped)

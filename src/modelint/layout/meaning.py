@@ -8,7 +8,6 @@ caller calls is not looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Literal, NamedTuple
 
 from modelint.layout import exchange
@@ -153,8 +152,9 @@ class _Comparison:
             differs = one.source is not None and other.source is not None and one.source != other.source
             return _Own(differs, False, False, _by_name(one, other, expected, actual), False)
         if one.trace == other.trace and one.names != other.names:
-            fits = partial(self.fits, old_path, path, one)
-            other = other._replace(names=exchange.fitting(other.names, fits, other, one))
+            wanted = [self.expected(old_path, path, name) for name in one.names]
+            names, _ = exchange.arranged(other.names, lambda slot, name: wanted[slot] == join(path, name), other, one)
+            other = other._replace(names=tuple(names))
             after = _trace(other) or after
         moved = len({*self.slots(old_path, path, before.names, after.names)}) > 1
         expected, actual = self.slots(old_path, path, one.names, other.names)
@@ -185,9 +185,6 @@ class _Comparison:
             alike = zip(olds, expected, actual, strict=True)
             expected = [after if self.unkept(old, name, after) else name for old, name, after in alike]
         return tuple(expected), tuple(actual)
-
-    def fits(self, old_path: str, path: str, one: Definition, names: Sequence[str]) -> bool:
-        return len({*self.slots(old_path, path, one.names, names)}) == 1
 
     def unkept(self, old: str, expected: str, actual: str) -> bool:
         """Whether both are one buffer that no file holds, whatever its name."""

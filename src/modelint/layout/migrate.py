@@ -170,20 +170,19 @@ class _Run:
             if plan.is_open:
                 files.keep()
                 return migrated, None
-            found = self._numbers(built)
+            found = self._numbers(plan, built)
             if only_equal and (found is None or found.outcome != "equal"):
                 return self._refused("numbers do not say so"), None
             if found is not None and found.outcome == "different" and plan.is_exact and not self._options.reason:
                 return self._refused(_different(found)), None
             files.keep()
-            locked = self._accept(plan, built)
+            locked = self._accept(plan, built, found)
         releases = tuple(self._known.speaks)
         return migrated._replace(outcome="migrated", releases=releases, numbers=found, locked=locked), built
 
-    def _accept(self, plan: Plan, built: Result) -> Locked:
-        first = plan.bridges.get(MANIFEST)
-        decided = None if first is None else (first.renames, first.dropped)
-        options = lock.Options(reason=self._options.reason, decided=decided)
+    def _accept(self, plan: Plan, built: Result, found: Numbers | None) -> Locked:
+        decided = None if plan.renames is None else (plan.renames, plan.dropped(MANIFEST))
+        options = lock.Options(reason=self._options.reason, decided=decided, numbers=found)
         known = self._known._replace(olds={name: old for name, old in self._known.olds.items() if name != _TODAY})
         locked, _ = lock.accept(self._declaration, built, known, options)
         if locked.outcome == "refused":
@@ -222,12 +221,12 @@ class _Run:
             return f"lose {_some(lost)}"
         return f"do not reach {_some(built)}" if built else None
 
-    def _numbers(self, built: Result) -> Numbers | None:
+    def _numbers(self, plan: Plan, built: Result) -> Numbers | None:
         """What running says; None: no inputs are declared."""
         if self._declaration.inputs is None:
             return None
         base = self._known.bases[0].manifest
-        drift = judge.compare(self._declaration, base, built)
+        drift = judge.compare(self._declaration, base, built, known=plan.renames)
         case = numbers.Case(self._declaration, base, built, drift, self._python)
         if not numbers.can_settle(drift, self._declaration):
             return Numbers("unsettled", "nothing is open")

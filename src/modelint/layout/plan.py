@@ -60,17 +60,22 @@ class Plan(NamedTuple):
         return all(map(_is_exact, self.changes))
 
     @property
+    def renames(self) -> Mapping[str, str] | None:
+        """Old key of the manifest -> the key that it is today, where another name is all; None: its files load."""
+        return self.bridges[MANIFEST].renames if MANIFEST in self.bridges else None
+
+    @property
     def built(self) -> frozenset[str]:
         """Keys of the model that keep the values that it was built with."""
         return frozenset(key for each in self.bridges.values() for key in each.built)
 
-    def dropped(self, old: str) -> frozenset[str]:
+    def dropped(self, old: str) -> tuple[str, ...]:
         """Keys of the old layout that are left out."""
         if old in self.bridges:
-            return frozenset(self.bridges[old].dropped)
+            return self.bridges[old].dropped
         gone = self.bridges[MANIFEST].dropped if MANIFEST in self.bridges else ()
         back = {name: key for key, name in self.recorded.get(old, {}).items()}
-        return frozenset(back.get(key, key) for key in gone)
+        return tuple(back.get(key, key) for key in gone)
 
     def decided(self) -> Iterator[tuple[str, Plan]]:
         """Each way of what is undecided that loses nothing, and what it is called; none where they are many."""

@@ -139,16 +139,12 @@ class _Walk:
         if len(one.names) != len(other.names):
             raise _Parts
         olds = [join(before, name) for name in one.names]
-        best, *rivals = orders = [
-            [join(after, name) for name in order] for order in exchange.orders(other.names, other, one)
-        ]
-        if rivals:
-            fits = [sum(map(self._fit, olds, order)) for order in orders]
-            best, *rivals = (order for order, fit in zip(orders, fits, strict=True) if fit == max(fits))
-        for at, path in enumerate(olds):
-            if any(order[at] != best[at] for order in rivals):
-                self._leave_open(path)
-        return list(zip(olds, best, strict=True))
+        names, undecided = exchange.arranged(
+            other.names, lambda slot, name: self._fit(olds[slot], join(after, name)), other, one
+        )
+        for slot in undecided:
+            self._leave_open(olds[slot])
+        return [(old, join(after, name)) for old, name in zip(olds, names, strict=True)]
 
     def _definition(self, layout: Layout, path: str) -> Definition:
         if path not in layout.modules:
@@ -156,10 +152,20 @@ class _Walk:
         return layout.definitions[layout.modules[path]]
 
     def _fit(self, before: str, after: str) -> int:
-        """How many names say that the one stands for the other."""
+        """How much says that the one stands for the other: that it may, and every name that says so."""
+        if self._kind(self._old, before) != self._kind(self._new, after):
+            return 0
         one, other = f"{before}.", f"{after}."
         below = sum(key.startswith(one) and name.startswith(other) for key, name in self._names.items())
-        return below + (self._names.get(before, before) == after)
+        return 1 + below + (self._names.get(before, before) == after)
+
+    @staticmethod
+    def _kind(layout: Layout, path: str) -> object:
+        """What tells slots apart that trade places: what a module computes, the shape of a tensor."""
+        if path in layout.modules:
+            return layout.definitions[layout.modules[path]].trace
+        spec = layout.keys.specs.get(path) or layout.buffers.get(path)
+        return spec and spec.shape
 
     def _leave_open(self, path: str) -> None:
         inner = f"{path}."

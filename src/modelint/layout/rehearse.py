@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from modelint.keys.situation import fits
 from modelint.keys.table import TensorSpec
 from modelint.layout.migration import (
     Added,
@@ -100,8 +99,9 @@ def _one(state: State, change: Change, start: str, own: Mapping[str, TensorSpec]
                 state[key] = Held(own[key], sources)
         case Normed(length, direction, weight, divide):
             _normed(state, start + length, start + direction, start + weight, divide, own)
-        case Undecided():
-            pass  # it stops
+        case Undecided(_, _, options):
+            for each in options[-1].changes if options else ():  # it stops; this is what somebody may choose
+                _one(state, each, start, own)
 
 
 def _normed(
@@ -114,9 +114,3 @@ def _normed(
     elif not divide and length in state and direction in state and weight not in state:
         one, other = state.pop(length), state.pop(direction)
         state[weight] = Held(other.spec, (*one.sources, *other.sources))
-
-
-def misfits(state: State, own: Mapping[str, TensorSpec]) -> set[str]:
-    """Keys at which a strict load would stop."""
-    wrong = {key for key, held in state.items() if key in own and not fits(held.spec, own[key])}
-    return wrong | (state.keys() ^ own.keys())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from modelint.layout.migration import (
     Added,
@@ -17,7 +17,7 @@ from modelint.layout.migration import (
     Undecided,
 )
 
-_RANK: Mapping[type, int] = {Undecided: 0, Renamed: 1, Dropped: 2, Copied: 4, Added: 5}
+_RANK: Mapping[type, int] = {Renamed: 0, Undecided: 1, Dropped: 2, Copied: 4, Added: 5}
 
 
 def names(change: Change) -> tuple[str, ...]:
@@ -81,22 +81,40 @@ def assigned(change: Change) -> str | None:
 
 
 def merged(changes: Iterable[Change]) -> list[Change]:
-    """What old files lack is one change; what is undecided for one reason, too."""
-    added = tuple(dict.fromkeys(name for change in changes if isinstance(change, Added) for name in change.names))
-    others: list[Change] = [change for change in changes if not isinstance(change, Added)]
-    return [*others, Added(added)] if added else others
+    """What old files lack is one change, and so is what is undecided for one reason."""
+    found: list[Change] = []
+    added: dict[str, None] = {}
+    open_ones: dict[str, list[Undecided]] = {}
+    for change in changes:
+        if isinstance(change, Added):
+            added.update(dict.fromkeys(change.names))
+        elif isinstance(change, Undecided):
+            open_ones.setdefault(change.why, []).append(change)
+        else:
+            found.append(change)
+    return [*map(_together, open_ones.values()), *found, *([Added(tuple(added))] if added else [])]
+
+
+def _together(open_ones: Sequence[Undecided]) -> Undecided:
+    """One choice, with the ways that all of them have."""
+    names = tuple(name for each in open_ones for name in each.names)
+    options = []
+    for label, _ in open_ones[0].options:
+        ways = [option.changes for each in open_ones for option in each.options if option.label == label]
+        if len(ways) == len(open_ones):
+            options.append(Option(label, tuple(ordered(change for way in ways for change in way))))
+    return Undecided(names, open_ones[0].why, tuple(options))
 
 
 def ordered(changes: Iterable[Change]) -> Iterator[Change]:
     """In the order in which they work one after the other: who takes a name comes after who leaves it."""
     left = sorted(changes, key=lambda change: _RANK.get(type(change), 3))
-    yield from (change for change in left if isinstance(change, Undecided))
     renames = [change for change in left if isinstance(change, Renamed)]
     while renames:
         free = next((each for each in renames if not _is_taken(each, renames)), renames[0])
         renames.remove(free)
         yield free
-    yield from (change for change in left if not isinstance(change, Renamed | Undecided))
+    yield from (change for change in left if not isinstance(change, Renamed))
 
 
 def _is_taken(change: Renamed, renames: Iterable[Renamed]) -> bool:

@@ -6,7 +6,7 @@ same in all of them, or do no harm: else the change goes to the class outside of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import partial
 from typing import NamedTuple
@@ -37,6 +37,10 @@ class Classes(NamedTuple):
     assigner: Callable[[str, str], str]
     #: The bases of a class, in the order of the MRO.
     bases: Callable[[str], Sequence[str]]
+
+
+#: Module of today, name before, name after.
+_Segment = tuple[str, str, str]
 
 
 class _Site(NamedTuple):
@@ -74,14 +78,41 @@ def _does(hooks: Hooks, bridge: Bridge, new: Layout, classes: Classes) -> bool:
 
 
 def _loaded(hooks: Hooks, state: rehearse.State, new: Layout, classes: Classes) -> rehearse.State:
-    """A file after the hooks of all modules, those outside before those inside, those of bases before the others."""
+    """A file after the hooks of all modules, those outside before those inside, those of bases before the others.
+
+    As in a load, each module is given what stands below it: a large model has many modules, and many keys.
+    """
     own = _all(new.keys)
+    doing: dict[str, list[str]] = {}
+    children: dict[str, dict[str, None]] = {"": {}}
     for path in new.modules:
         cls = owners.class_at(new, path)
-        if cls is not None:
-            for each in reversed((cls, *classes.bases(cls))):
-                rehearse.apply(state, hooks.get(each, ()), path, own)
-    return state
+        found = [each for each in reversed((cls, *classes.bases(cls))) if each in hooks] if cls is not None else []
+        if found:
+            doing[path] = found
+            for above in [*_above(path), path] if path else []:
+                children.setdefault(above.rpartition(".")[0], {})[above] = None
+    return _loaded_below("", state, hooks, own, doing, children)
+
+
+def _loaded_below(
+    path: str,
+    state: rehearse.State,
+    hooks: Hooks,
+    own: Mapping[str, TensorSpec],
+    doing: Mapping[str, Sequence[str]],
+    children: Mapping[str, Iterable[str]],
+) -> rehearse.State:
+    for cls in doing.get(path, ()):
+        rehearse.apply(state, hooks[cls], path, own)
+    parts = {child: rehearse.State() for child in children.get(path, ())}
+    rest = rehearse.State()
+    at = path.count(".") + 2 if path else 1
+    for key, held in state.items():
+        parts.get(".".join(key.split(".", at)[:at]), rest)[key] = held
+    for child, part in parts.items():
+        rest.update(_loaded_below(child, part, hooks, own, doing, children))
+    return rest
 
 
 def _all(table: KeyTable) -> dict[str, TensorSpec]:
@@ -97,6 +128,7 @@ class _Placing:
         self._classes = classes
         self._banned = banned
         self._own = _all(new.keys)
+        self._inside = _by_module(self._own, self._own)
 
     def hooks(self) -> tuple[Hooks, list[str]]:
         """The hooks, and the classes that may be to blame where they do harm, the likeliest first."""
@@ -130,25 +162,32 @@ class _Placing:
         return found if found not in self._banned and self._classes.is_own(found) else cls
 
     def _climbed(self, path: str, change: Change) -> tuple[str, Change]:
-        """The nearest module whose class may be edited."""
+        """The change, at the nearest module whose class may be edited."""
+        home = self._home(path)
+        if home is None:
+            cls = owners.class_at(self._new, "")
+            raise Unplaced(_ALIKE if cls in self._banned else f"{cls} is no class of the project")
+        return home, change if home == path else renaming.under(change, partial(_join, _below(home, path)))
+
+    def _home(self, path: str) -> str | None:
         while True:
             cls = owners.class_at(self._new, path)
             if cls is not None and cls not in self._banned and self._classes.is_own(cls):
-                return path, change
+                return path
             if not path:
-                raise Unplaced(_ALIKE if cls in self._banned else f"{cls} is no class of the project")
-            path, _, name = path.rpartition(".")
-            change = renaming.under(change, partial(_join, name))
+                return None
+            path = path.rpartition(".")[0]
 
     def _renames(self, bridge: Bridge) -> Iterator[_Site]:
         """The renames of a bridge, by modules where all below one is renamed alike."""
         olds = {key: bridge.names.get(key, key) for key in _all(bridge.old)}
-        segments: dict[tuple[str, str, str], list[str]] = {}
-        parts = {key: list(_segments(key, name)) for key, name in olds.items()}
+        segments: dict[_Segment, list[str]] = {}
+        parts = {key: self._in_one_class(_segments(key, name)) for key, name in olds.items()}
         for key, found in parts.items():
             for segment in found:
                 segments.setdefault(segment, []).append(key)
-        whole = {segment: self._is_whole(segment, keys, olds) for segment, keys in segments.items()}
+        inside = _by_module(olds.values(), olds)
+        whole = {segment: self._is_whole(segment, {*keys}, inside, parts) for segment, keys in segments.items()}
         sites: dict[_Site, None] = {}
         for key, found in parts.items():
             for path, before, after in found:
@@ -161,21 +200,43 @@ class _Placing:
                 break
         return iter(sites)
 
-    def _is_whole(self, segment: tuple[str, str, str], keys: Sequence[str], olds: Mapping[str, str]) -> bool:
-        """Whether all that stands below the old name goes below the new one, and nothing of today does."""
+    def _in_one_class(self, segments: Iterable[_Segment]) -> list[_Segment]:
+        """Neighbours that one class renames are one: no name between the two meets another."""
+        found: list[_Segment] = []
+        for path, before, after in segments:
+            if found and self._home(found[-1][0]) == self._home(path):
+                at, first, then = found.pop()
+                between = path[len(_join(at, then)) :]
+                found.append((at, f"{first}{between}.{before}", f"{then}{between}.{after}"))
+            else:
+                found.append((path, before, after))
+        return found
+
+    def _is_whole(
+        self,
+        segment: _Segment,
+        moving: Collection[str],
+        inside: Mapping[str, Sequence[str]],
+        parts: Mapping[str, Sequence[_Segment]],
+    ) -> bool:
+        """Whether all that stands below the old name goes below the new one, and nothing of today does.
+
+        ``inside``: the old keys that stand in a module of today, or will.
+        """
         path, before, after = segment
         start, there = _join(path, before), _join(path, after)
         if start == there or f"{there}.".startswith(f"{start}."):
             return False
-        moving = {*keys}
-        if any(key not in moving and f"{name}.".startswith(f"{start}.") for key, name in olds.items()):
+        others = (key for key in inside.get(path, ()) if key not in moving)
+        if any(f"{_rest(key, parts[key], path)}.".startswith(f"{before}.") for key in others):
             return False
-        stays = (key for key in self._own if f"{key}.".startswith(f"{start}."))
+        stays = [*self._inside.get(start, ()), *([start] if start in self._own else [])]
         return all(there + key[len(start) :] in self._own for key in stays)
 
     def _others(self, bridge: Bridge) -> Iterator[_Site]:
         came = {name: key for key, name in owners.moved_modules(bridge.names).items()}
-        olds = {bridge.names.get(key, key) for key in _all(bridge.old)}
+        old_specs = {bridge.names.get(key, key): spec for key, spec in _all(bridge.old).items()}
+        olds = {*old_specs}
         old_modules = {path for key in _all(bridge.old) for path in _above(key)}
         gone: dict[tuple[str, str], list[str]] = {}
         new: dict[tuple[str, str], list[str]] = {}
@@ -189,38 +250,29 @@ class _Placing:
                     highest = self._highest(name, lambda path: _back(path, came) in old_modules)
                     new.setdefault(highest, []).append(name)
             else:
-                for one in self._parted(change) if isinstance(change, Undecided) else (change,):
-                    path = self._parent(renaming.names(one))
-                    yield _Site(path, renaming.under(one, partial(_below, path)))
+                names = renaming.names(change)
+                path = self._parent(names)
+                yield _Site(path, renaming.under(change, partial(_below, path)))
+        dropped: dict[str, list[Change]] = {}
+        added: dict[str, list[Change]] = {}
         for (path, name), keys in gone.items():
             alone = all(key in keys for key in olds if f"{key}.".startswith(f"{_join(path, name)}."))
-            for each in (name,) if alone else (_below(path, key) for key in keys):
-                yield _Site(path, Dropped(each))
+            left = [_join(path, name)] if alone else keys
+            dropped.setdefault(path, []).extend(Dropped(_below(path, key)) for key in left)
         for (path, name), keys in new.items():
             alone = all(key in keys for key in self._own if f"{key}.".startswith(f"{_join(path, name)}."))
-            yield _Site(path, Added((name,) if alone else tuple(_below(path, key) for key in keys)))
-
-    def _parted(self, change: Undecided) -> list[Undecided]:
-        """One for each module that its changes are of: that of a layer decides for this layer."""
-        steps = [each for option in change.options for each in option.changes]
-        paths = {self._parent(renaming.names(each)) for each in steps}
-        roots = [path for path in paths if not any(path != other and _is_in(path, other) for other in paths)]
-
-        def part(root: str) -> Undecided:
-            return Undecided(
-                tuple(name for name in change.names if _is_in(name, root)),
-                change.why,
-                tuple(
-                    Option(label, tuple(each for each in changes if _is_in(renaming.names(each)[0], root)))
-                    for label, changes in change.options
-                ),
-            )
-
-        parts = [part(root) for root in sorted(roots)]
-        whole = sum(len(each.names) for each in parts) == len(change.names)
-        if whole and all(option.changes for each in parts for option in each.options):
-            return parts
-        return [change]
+            added.setdefault(path, []).append(Added((name,) if alone else tuple(_below(path, key) for key in keys)))
+        trained = {path for (path, _), keys in gone.items() if any(_is_trained(old_specs[key]) for key in keys)}
+        made = {path for (path, _), keys in new.items() if any(_is_trained(self._own[key]) for key in keys)}
+        for path in dict.fromkeys((*dropped, *added)):
+            changes = [*dropped.get(path, ()), *added.get(path, ())]
+            if path in trained & made:  # the ones may be what became of the others
+                names = tuple(each.name for each in dropped[path] if isinstance(each, Dropped))
+                way = Option("leave them out; what is new stays as the model was built", tuple(changes))
+                changes = [
+                    Undecided(names, "weights went and others came, and nothing tells what became of them", (way,))
+                ]
+            yield from (_Site(path, change) for change in changes)
 
     def _highest(self, key: str, is_there: Callable[[str], bool]) -> tuple[str, str]:
         """The module in which the first name on the way to ``key`` stands that one side lacks, and that name."""
@@ -246,7 +298,11 @@ class _Placing:
         return ".".join(common)
 
 
-def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
+def _is_trained(spec: TensorSpec) -> bool:
+    return spec.kind == "parameter"
+
+
+def _segments(key: str, name: str) -> Iterator[_Segment]:
     """What is renamed on the way from ``key`` to ``name``: module of today, name before, after; outermost first."""
     olds, news = key.split("."), name.split(".")
     if len(olds) == len(news):
@@ -268,7 +324,7 @@ def _segments(key: str, name: str) -> Iterator[tuple[str, str, str]]:
         yield ".".join(news[:j1]), ".".join(olds[i1:i2]), ".".join(news[j1:j2])
 
 
-def _rest(key: str, segments: Sequence[tuple[str, str, str]], path: str) -> str:
+def _rest(key: str, segments: Sequence[_Segment], path: str) -> str:
     """``key`` below the module ``path`` of today."""
     for at, before, after in segments:
         if at == path:
@@ -278,13 +334,18 @@ def _rest(key: str, segments: Sequence[tuple[str, str, str]], path: str) -> str:
     return _below(path, key)
 
 
-def _is_in(name: str, path: str) -> bool:
-    return not path or f"{name}.".startswith(f"{path}.")
-
-
 def _above(key: str) -> Iterator[str]:
     parts = key.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts)))
+
+
+def _by_module(names: Iterable[str], keys: Iterable[str]) -> dict[str, list[str]]:
+    """``keys`` by all modules on the way to each of their ``names``."""
+    found: dict[str, list[str]] = {}
+    for name, key in zip(names, keys, strict=True):
+        for path in ("", *_above(name)):
+            found.setdefault(path, []).append(key)
+    return found
 
 
 def _back(path: str, came: Mapping[str, str]) -> str:

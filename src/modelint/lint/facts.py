@@ -40,6 +40,8 @@ class Unsafe(NamedTuple):
     kind: str
     key: str | None
     made: Place | None
+    #: The dict that holds it.
+    held: Place | None
 
 
 class Save(NamedTuple):

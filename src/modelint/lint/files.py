@@ -24,7 +24,11 @@ class ModuleUsage(Usage):
 
     def __init__(self, file: File) -> None:
         defs = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
-        plain = [s.index for s in file.source.statements if not isinstance(s.node, defs) and not is_table(s)]
+        plain = [
+            s.index
+            for s in file.source.statements  # several on one line, an import first, are one of these
+            if not all(isinstance(node, defs) for node in s.nodes) and not is_table(s)
+        ]
         super().__init__([stmt for index in plain for stmt in file.lowered(index)])
         self._tree = file.source.tree
         self._names: set[str] | None = None

@@ -319,14 +319,14 @@ def inner_name(frame: Frame) -> str:
 
 
 def annotated(inner: Frame, param: t.Param) -> Value:
-    """What an annotation promises: a module, or an argparse namespace."""
+    """What an annotation promises: a module, or an object that ``torch.load`` refuses."""
     name = t.dotted(param.annotation) if param.annotation is not None else None
     ref = inner.file.resolve(name) if name else None
     if isinstance(ref, ExtRef):
         if ref.dotted in known.MODULE_BASES:
             return just(Model())
-        if ref.dotted == "argparse.Namespace":
-            return just(Opaque("argparse.Namespace", inner.place(param)))
+        if ref.dotted in known.UNSAFE_TYPES:
+            return just(Opaque(known.UNSAFE_TYPES[ref.dotted], inner.place(param)))
     if isinstance(ref, ClassRef) and inner.file.project.is_module(ref) is True:
         return just(Model(cls=f"{ref.path}:{ref.name}"))
     return UNKNOWN

@@ -131,6 +131,13 @@ UNSAFE_MAKERS: dict[str, str] = {
     "datetime.datetime.now": "datetime",
     "collections.defaultdict": "collections.defaultdict",
 }
+#: Types by which parameters are annotated.
+UNSAFE_TYPES: dict[str, str] = {
+    "argparse.Namespace": "argparse.Namespace",
+    "omegaconf.OmegaConf": "an OmegaConf object",
+    "omegaconf.DictConfig": "an OmegaConf object",
+    "omegaconf.dictconfig.DictConfig": "an OmegaConf object",
+}
 NUMPY_VALUES = frozenset({
     "mean", "max", "min", "sum", "array", "zeros", "ones", "median", "std", "average", "float32", "float64",
     "concatenate",

@@ -220,12 +220,9 @@ def _parameters(it: Interpreter, record: Record, building: frozenset[str]) -> No
 def _tensors(it: Interpreter, record: Record, methods: list[t.Def], building: frozenset[str]) -> None:
     if any(not _RANKS.isdisjoint(method.words) for method in methods):
         return  # each process holds a part of its own: no state dict has room for that
-    passed = _passed_on(methods, frozenset({"Parameter", "Buffer"}))
     for attr, stores in _by_attr(record).items():
         first = stores[0]
         tensors = _made(first)
-        if attr in passed:
-            continue
         if any(obj.detail == "placeholder" for obj in tensors):
             continue
         if attr in record.registered:
@@ -243,7 +240,7 @@ def _tensors(it: Interpreter, record: Record, methods: list[t.Def], building: fr
             continue
         change = _update(attr, stores, record, methods, is_tensor=any(map(_made, stores)))
         if change is not None:
-            if not _TRANSIENT.search(attr):
+            if not _TRANSIENT.search(attr) and not _becomes_one(attr, methods):
                 at = next((s.place for s in stores if _made(s)), change[0])
                 it.emit(StateTensor(at, attr, "updated", change[1], change[0]))
             continue
@@ -253,9 +250,15 @@ def _tensors(it: Interpreter, record: Record, methods: list[t.Def], building: fr
             continue
         drawn = next((s for s in built if any(map(is_drawn, _made(s)))), None)
         if drawn is not None and not _TRANSIENT.search(attr):
-            it.emit(StateTensor(drawn.place, attr, "random", drawn.method, None))
+            if not _becomes_one(attr, methods):
+                it.emit(StateTensor(drawn.place, attr, "random", drawn.method, None))
         elif tensors and len(stores) == 1 and first.method == "__init__":
             it.emit(StateTensor(first.place, attr, "constant", "__init__", None))
+
+
+def _becomes_one(attr: str, methods: list[t.Def]) -> bool:
+    """``nn.Parameter(self.start)`` somewhere in the class."""
+    return attr in _passed_on(methods, frozenset({"Parameter", "Buffer"}))
 
 
 def _made(store: Store) -> list[Opaque]:

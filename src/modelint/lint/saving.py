@@ -99,9 +99,11 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
     carrying: set[Alt] = set()
     refused: set[Alt] = set()
     at = frame.place(node)
-    stack: list[tuple[str | None, Value, int, Alt]] = [(None, (a,), 0, a) for a in under(value, frame.path)]
+    stack: list[tuple[str | None, Value, int, Alt, Place | None]] = [
+        (None, (a,), 0, a, None) for a in under(value, frame.path)
+    ]
     while stack:
-        key, held, depth, whole = stack.pop()
+        key, held, depth, whole, inside = stack.pop()
         for alt in held:
             obj = alt.obj
             if isinstance(obj, Entry):
@@ -120,14 +122,14 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
                 modules.append(SavedModule(key or "self", obj.cls.name))
             elif isinstance(obj, Opaque) and (obj.kind in _UNSAFE_KINDS or obj.kind in ("numpy", "optimizer")):
                 kind = {"numpy": obj.detail, "optimizer": "an optimizer object"}.get(obj.kind, obj.kind)
-                unsafe.append(Unsafe(kind, key, obj.place))
+                unsafe.append(Unsafe(kind, key, obj.place, inside))
                 refused.add(whole)
             elif isinstance(obj, Inst) and depth:
-                unsafe.append(Unsafe(f"a {obj.cls.name} object", key, None))
+                unsafe.append(Unsafe(f"a {obj.cls.name} object", key, None, inside))
             elif isinstance(obj, DictVal) and depth < 5:
-                stack.extend((k or key, under(v, frame.path), depth + 1, whole) for k, v in obj.items)
+                stack.extend((k or key, under(v, frame.path), depth + 1, whole, obj.place) for k, v in obj.items)
             elif isinstance(obj, ListVal) and depth < 5:
-                stack.extend((key, under(v, frame.path), depth + 1, whole) for v in obj.elts)
+                stack.extend((key, under(v, frame.path), depth + 1, whole, inside) for v in obj.elts)
     bare = {s.place for s in states if not s.layers}
     states = [s._replace(conditional=s.conditional or s.place in bare) for s in states]
     if states or modules or unsafe:

@@ -210,7 +210,7 @@ def alongside(body: list[t.Stmt], n: int) -> list[t.Node]:
     Numbers go in source order, so a statement holds all numbers from its own up to that of the next one.
     """
     out: list[t.Node] = []
-    for stmt, after in zip(body, [*body[1:], None], strict=True):
+    for stmt, after in zip(body, [*body[1:], None], strict=False):
         inside = stmt.n <= n and (after is None or n < after.n)
         if not (inside and isinstance(stmt, t.If)):
             out.append(stmt)
@@ -252,7 +252,8 @@ def _reports(node: t.Node, given: frozenset[str], listed: frozenset[str]) -> boo
             return True
         if not is_log(node):
             return False
-        if any(_MISSING.search(word) for word in _words(node)):
+        shows = any(isinstance(n, t.Name | t.Attr) for arg in node.args for n in t.walk(arg.value))
+        if shows and any(_MISSING.search(word) for word in _words(node)):
             return True
         return any(_DICTS.search(render(expr)) or render(expr) in given for expr in _counted(node))
     if isinstance(node, t.Bin):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from modelint.keys.cause import Explanation
 from modelint.keys.diff import Change, KeyDiff
-from modelint.keys.fold import fold
+from modelint.keys.fold import first, fold
 from modelint.keys.words import counted, shape
 from modelint.report import markup
 from modelint.report.escape import shown
@@ -31,6 +31,13 @@ class Compared(NamedTuple):
     explanation: Explanation
     origin: Origin
     new: str
+    #: The file holds more than the state dict, and nobody said that this is the one.
+    nested: bool = False
+
+    @property
+    def loads(self) -> bool:
+        """Whether ``load_state_dict`` of NEW takes a file of OLD as it is."""
+        return self.diff.loads and not self.nested
 
 
 def as_json(compared: Compared) -> str:
@@ -40,7 +47,7 @@ def as_json(compared: Compared) -> str:
     document = {
         "schema": 1,
         "same": found.same,
-        "loads": found.loads,
+        "loads": compared.loads,
         "missing": list(found.missing),
         "unexpected": list(found.unexpected),
         "reshaped": [_change(each) for each in found.reshaped],
@@ -81,9 +88,12 @@ def key_lines(compared: Compared) -> Iterator[str]:
     )
 
 
-def text(compared: Compared, code: str, *, every: bool = False, beyond: Sequence[str] = ()) -> Iterator[str]:
-    """The report, line by line; ``every``: a line for each key, instead of folding them. ``beyond``: what the keys do
-    not tell.
+def text(
+    compared: Compared, code: Callable[[Compared], str], *, every: bool = False, beyond: Sequence[str] = ()
+) -> Iterator[str]:
+    """The report, line by line; ``code`` is asked for where it has something to say.
+
+    ``every``: a line for each key, instead of folding them. ``beyond``: what the keys do not tell.
     """
     found, explanation = compared.diff, compared.explanation
     yield f"{shown(compared.origin.source)} -> {shown(compared.new)}\n"
@@ -106,7 +116,7 @@ def text(compared: Compared, code: str, *, every: bool = False, beyond: Sequence
         yield from _wrapped(words, "  ", "      ")
     if explanation.steps or (compared.origin.roots != ("/",) and found.loads):
         yield f"\n  {_what_code_does(explanation)}\n\n"
-        yield code
+        yield code(compared)
 
 
 def markdown(compared: Compared, code: str) -> Iterator[str]:
@@ -146,6 +156,8 @@ def _names(keys: Iterable[str]) -> str:
 def _verdict(compared: Compared) -> str:
     found, before = compared.diff, compared.explanation.before
     sizes = f"{counted(before.cells)} in OLD, {len(before.new)} in NEW"
+    if found.loads and compared.nested:
+        return f"does not load as a whole; {compared.origin.roots[0]} does: {sizes}"
     if found.same:
         return f"the same: {sizes}"
     if found.loads:
@@ -167,27 +179,30 @@ def _left(compared: Compared, *, every: bool) -> Iterator[str]:
     missing: Iterable[str] = found.missing if every else after.missing
     unexpected: Iterable[str] = found.unexpected if every else after.unexpected
     for words, keys in (("missing", missing), ("unexpected", unexpected)):
-        yield from _listed(words, [shown(line) for line in (keys if every else _lines(keys))], len(list(keys)), every)
+        lines, more = ([shown(key) for key in keys], 0) if every else _lines(keys)
+        yield from _listed(words, lines, len(list(keys)), more)
     changes = {each.key: (each.old.shape, each.new.shape) for each in found.reshaped} if every else dict(after.reshaped)
-    lines = []
+    folded = []
     for line in fold(changes, changes) if not every else fold(changes, {key: key for key in changes}):
         old, new = changes[line.keys[0]]
-        lines.append(f"{shown(_short(line.text))}  {shape(old)} -> {shape(new)}")
-    yield from _listed("of another shape", lines, len(changes), every)
+        folded.append(f"{shown(_short(line.text))}  {shape(old)} -> {shape(new)}")
+    most = len(folded) if every else _LINES
+    yield from _listed("of another shape", folded[:most], len(changes), max(len(folded) - most, 0))
 
 
-def _listed(words: str, lines: list[str], keys: int, every: bool) -> Iterator[str]:
+def _listed(words: str, lines: list[str], keys: int, more: int) -> Iterator[str]:
     if not lines:
         return
     yield f"\n  {words} ({counted(keys)})\n"
-    most = len(lines) if every else _LINES
-    yield from (f"    {line}\n" for line in lines[:most])
-    if len(lines) > most:
-        yield f"    and {len(lines) - most} lines more, see --all\n"
+    yield from (f"    {line}\n" for line in lines)
+    if more:
+        yield f"    and {more} lines more, see --all\n"
 
 
-def _lines(keys: Iterable[str]) -> list[str]:
-    return [_short(line.text) + (f"  x{len(line.keys):,}" if len(line.keys) > 1 else "") for line in fold(keys)]
+def _lines(keys: Iterable[str]) -> tuple[list[str], int]:
+    """The first, and how many more there are."""
+    lines, more = first(keys, _LINES)
+    return [shown(_short(line.text) + (f"  x{len(line.keys):,}" if len(line.keys) > 1 else "")) for line in lines], more
 
 
 def _short(text: str) -> str:
@@ -196,8 +211,8 @@ def _short(text: str) -> str:
 
 
 def _some(keys: Iterable[str]) -> str:
-    lines = [_short(line.text) for line in fold(keys)]
-    return ", ".join(lines[:2]) + (" ..." if len(lines) > 2 else "")
+    lines, more = first(keys, 2)
+    return ", ".join(_short(line.text) for line in lines) + (" ..." if more else "")
 
 
 def _wrapped(words: str, first: str, then: str) -> Iterator[str]:

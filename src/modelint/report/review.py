@@ -139,20 +139,16 @@ def _proposed(breaking: Sequence[Diagnostic]) -> list[str]:
 
 def _accepting(model: Model, breaking: Sequence[Diagnostic], silent: Sequence[Diagnostic]) -> list[str]:
     lock = f"modelint lock {model.name}"
+    migrate = f"{code(f'modelint migrate {model.name}')} writes a load hook that lets them load, proves it, and accepts"
     broken = any(each.code == _RELEASE and each.severity == "error" for each in model.found)
     if broken:
         retire = f"{lock} --retire RELEASE --reason TEXT"
-        return [
-            f"{code(lock)} is refused while a release does not load: let its files load in a load hook, retire it "
-            f"({code(retire)}), or give a {code('--reason')}"
-        ]
+        refused = f"{code(lock)} is refused while a release does not load: retire it ({code(retire)})"
+        return [migrate, f"{refused}, or give a {code('--reason')}"]
     if breaking:
         renames = any(each.drift is not None and each.drift.certainty for each in breaking)
         record = ", and records the new names" if renames else ""
-        return [
-            f"{code(lock)} accepts it{record}: files of {_old(model)} do not load from then on, unless a load hook "
-            "lets them"
-        ]
+        return [migrate, f"{code(lock)} accepts it{record}: files of {_old(model)} do not load from then on"]
     if silent:
         return [f"{code(lock)}: old files load, and compute something else from then on"]
     if any(each.drift is not None for each in model.found):

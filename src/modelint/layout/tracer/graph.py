@@ -156,7 +156,7 @@ def finish(root: Node, names: list[str]) -> bytes:
 
 
 #: So many pairs of arguments are tried.
-_TRIED = 16
+_TRIED = 64
 #: Slots by number, and those that they may trade places with.
 Exchange = tuple[list[int], list[int]]
 
