@@ -157,7 +157,7 @@ def _verdict(compared: Compared) -> str:
     found, before = compared.diff, compared.explanation.before
     sizes = f"{counted(before.cells)} in OLD, {len(before.new)} in NEW"
     if found.loads and compared.nested:
-        return f"does not load as a whole; {compared.origin.roots[0]} does: {sizes}"
+        return f"does not load as a whole; {shown(compared.origin.roots[0])} does: {sizes}"
     if found.same:
         return f"the same: {sizes}"
     if found.loads:
