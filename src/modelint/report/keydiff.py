@@ -122,7 +122,7 @@ def text(
 def markdown(compared: Compared, code: str) -> Iterator[str]:
     """The report for a comment or the summary of a job: what a load says, the causes, and the code, folded away."""
     found, explanation = compared.diff, compared.explanation
-    yield f"### {markup.code(compared.origin.source)}: {_verdict(compared)}\n"
+    yield f"### {markup.code(compared.origin.source)}: {markup.cell(_verdict(compared))}\n"
     said = (("missing", found.missing), ("unexpected", found.unexpected))
     items = [f"{words}: {_names(keys)}" for words, keys in said if keys]
     items += [
