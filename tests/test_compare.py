@@ -362,3 +362,16 @@ def test_names_without_number_are_compared_and_not_explained(run: Any, folder: P
     ran = run("one.safetensors", "two.safetensors")
     assert ran.code == 1
     assert ran.err == ("12000 missing, 12000 unexpected; 0 causes; no cause was looked for among so many keys\n")
+
+
+def test_a_key_without_a_name(run: Any, folder: Path) -> None:
+    """No rule takes the empty name for none."""
+    from safetensors_like import write
+
+    names = ["", ".", "..", "..a", "a.", ".weight", ".gamma", "module.", "module..", "_orig_mod.", "b.gamma"]
+    write(folder / "odd.safetensors", dict.fromkeys(names, (1,)))
+    write(folder / "plain.safetensors", dict.fromkeys(("a", "weight", "b.weight", "module.c"), (1,)))
+    for pair in (("odd.safetensors", "plain.safetensors"), ("plain.safetensors", "odd.safetensors")):
+        ran = run("--emit-code", *pair)
+        assert ran.code == 1 and "internal error" not in ran.err
+        compile(ran.out, "fit.py", "exec")

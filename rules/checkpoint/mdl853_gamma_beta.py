@@ -51,8 +51,13 @@ def check(at: Situation) -> Iterator[Cause]:
         mapping = {}
         for key, spec in at.unexpected.items():
             path, _, leaf = key.rpartition(".")
-            target = f"{path}.{names[leaf]}" if leaf in names else ""
-            if target in at.missing and len(spec.shape or ()) == 1 and fits(spec, at.missing[target]):
+            target = f"{path}.{names[leaf]}" if leaf in names else None
+            if (
+                target is not None
+                and target in at.missing
+                and len(spec.shape or ()) == 1
+                and fits(spec, at.missing[target])
+            ):
                 mapping[key] = target
         if mapping:
             leaves = dict.fromkeys(key.rpartition(".")[2] for key in mapping)

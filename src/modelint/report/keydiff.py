@@ -122,7 +122,7 @@ def text(
 def markdown(compared: Compared, code: str) -> Iterator[str]:
     """The report for a comment or the summary of a job: what a load says, the causes, and the code, folded away."""
     found, explanation = compared.diff, compared.explanation
-    yield f"### {markup.code(compared.origin.source)}: {_verdict(compared)}\n"
+    yield f"### {markup.code(compared.origin.source)}: {markup.cell(_verdict(compared))}\n"
     said = (("missing", found.missing), ("unexpected", found.unexpected))
     items = [f"{words}: {_names(keys)}" for words, keys in said if keys]
     items += [
@@ -157,7 +157,7 @@ def _verdict(compared: Compared) -> str:
     found, before = compared.diff, compared.explanation.before
     sizes = f"{counted(before.cells)} in OLD, {len(before.new)} in NEW"
     if found.loads and compared.nested:
-        return f"does not load as a whole; {compared.origin.roots[0]} does: {sizes}"
+        return f"does not load as a whole; {shown(compared.origin.roots[0])} does: {sizes}"
     if found.same:
         return f"the same: {sizes}"
     if found.loads:
