@@ -585,6 +585,8 @@ def test_code_in_a_submodule(repository: Repository, tmp_path: Path) -> None:
     shutil.rmtree(repository.folder / "lib")
     shutil.copytree(inner, repository.folder / "lib", ignore=shutil.ignore_patterns(".git"))
     repository.replace("lib/helper.py", ("1.0 * x", "1.5 * x"))
+    assert repository.one() == found  # both sides are as they were, and what they gave is kept
+    repository.replace("lib/helper.py", ("1.5 * x", "1.6 * x"))
     why = repository.unsettled()
     assert "does not build: ModuleNotFoundError: No module named 'helper'" in why
     assert why.endswith("(its copy lacks a submodule that is not there: lib)")
