@@ -91,8 +91,9 @@ def _lock(arguments: argparse.Namespace) -> int:
 def _propose_inputs(arguments: argparse.Namespace, found: Sequence[Project], wanting: Sequence[Declaration]) -> int:
     """The lines of TOML for models without inputs: they are shown, and never written."""
     from modelint import cache
-    from modelint.layout import building, samples
+    from modelint.layout import building
     from modelint.layout.affected import Verdicts
+    from modelint.layout.settling import samples
 
     interpreters = building.Interpreters(arguments.python)
     by_folder = {project.folder: project for project in found}

@@ -11,8 +11,9 @@ from modelint import cache, commands, compare, projects, sources
 from modelint.config import Configs
 from modelint.console import Wrong, count, say, stdout
 from modelint.keys.fold import folded
-from modelint.layout import lock, migrate
-from modelint.layout.migration import (
+from modelint.layout import lock
+from modelint.layout.migrating import migrate
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     import argparse
 
     from modelint.layout.declare import Declaration, Project
-    from modelint.layout.migrate import Migrated
-    from modelint.layout.plan import Edit
+    from modelint.layout.migrating.migrate import Migrated
+    from modelint.layout.migrating.plan import Edit
 
 #: A release is retired by hand, where only a loader takes its files.
 _LOADER = "files of before load through {}"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from modelint.layout.hook_edit import edit
-from modelint.layout.migration import Change, ClassMigration
+from modelint.layout.hooks.edit import edit
+from modelint.layout.migrating.migration import Change, ClassMigration
 
 torch = pytest.importorskip("torch")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelint.layout.changes import Missed, Ran, changes, missed
+from modelint.layout.settling.changes import Missed, Ran, changes, missed
 
 CODE = """
 class Block:

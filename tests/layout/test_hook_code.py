@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from modelint.layout.hook_code import LOCALS
-from modelint.layout.migration import (
+from modelint.layout.hooks.code import LOCALS
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,

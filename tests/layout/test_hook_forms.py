@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelint.layout.hook_edit import EditError, edit
-from modelint.layout.migration import (
+from modelint.layout.hooks.edit import EditError, edit
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     ClassMigration,

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelint.layout.hook_edit import edit
-from modelint.layout.migration import (
+from modelint.layout.hooks.edit import edit
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     ClassMigration,

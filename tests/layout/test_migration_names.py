@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelint.keys.table import TensorSpec
-from modelint.layout import siblings
+from modelint.layout.migrating import siblings
 
 
 def specs(**shapes: tuple[int, ...]) -> dict[str, TensorSpec]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from modelint.cli import main
-from modelint.layout import numbers
+from modelint.layout.settling import numbers
 
 NET = '''"""A net."""
 import torch
@@ -494,7 +494,7 @@ def test_the_code_that_wrote_the_manifest_counts_not_the_last_commit(repository:
 
 
 def test_nothing_runs_without_drift(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelint.layout.numbers.settle", None)
+    monkeypatch.setattr("modelint.layout.settling.numbers.settle", None)
     assert repository.check()[0] == []
 
 
@@ -503,7 +503,7 @@ def test_what_numbers_said_is_kept(repository: Repository, monkeypatch: pytest.M
     repository.replace("net.py", RELU)
     first = repository.one()
     with monkeypatch.context() as patch:
-        patch.setattr("modelint.layout.numbers._run", None)
+        patch.setattr("modelint.layout.settling.numbers._run", None)
         assert repository.one() == first
         repository.touch("helper.py")
         assert repository.one() == first
@@ -522,7 +522,7 @@ def test_what_failed_is_tried_again(repository: Repository, monkeypatch: pytest.
     assert "does not run" in repository.unsettled()
     runs = []
     real = numbers._run
-    monkeypatch.setattr("modelint.layout.numbers._run", lambda *given: runs.append(given) or real(*given))
+    monkeypatch.setattr("modelint.layout.settling.numbers._run", lambda *given: runs.append(given) or real(*given))
     assert "does not run" in repository.unsettled()
     assert len(runs) == 1
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from modelint.keys.table import TensorSpec
-from modelint.layout import rehearse
-from modelint.layout.migration import (
+from modelint.layout.migrating import rehearse
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Dropped,
@@ -18,7 +18,7 @@ from modelint.layout.migration import (
     Split,
     Undecided,
 )
-from modelint.layout.renaming import merged, names, ordered, under
+from modelint.layout.migrating.renaming import merged, names, ordered, under
 
 
 def specs(**shapes: tuple[int, ...]) -> dict[str, TensorSpec]:

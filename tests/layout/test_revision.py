@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from modelint.layout import revision
-from modelint.layout.revision import NoRevision
+from modelint.layout.settling import revision
+from modelint.layout.settling.revision import NoRevision
 
 
 class Repository:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelint.layout import samples
+from modelint.layout.settling import samples
 
 TEXT = '''
 """Example::

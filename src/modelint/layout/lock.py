@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from modelint import atomic
-from modelint.layout import building, conflict, judge, manifest, proof, release, settle
+from modelint.layout import building, conflict, judge, manifest, proof, release
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
 from modelint.layout.declare import NAME, Declaration, Project
 from modelint.layout.release import Release
+from modelint.layout.settling import settle
 from modelint.layout.step import Step
 from modelint.layout.step import text as step_text
 from modelint.layout.traced import Failure

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from modelint.layout.client import Servers
     from modelint.layout.drift import Drift
     from modelint.layout.manifest import Manifest, ManifestError
-    from modelint.layout.numbers import Case
     from modelint.layout.release import Found
+    from modelint.layout.settling.numbers import Case
     from modelint.layout.traced import Failure, Result
 
 
@@ -220,7 +220,8 @@ class _Run:
                 self._judge(declaration, built)
 
     def _settle(self, servers: Servers) -> None:
-        from modelint.layout import judge, numbers, remembered, settle
+        from modelint.layout import judge
+        from modelint.layout.settling import numbers, remembered, settle
 
         declares = self._options.declares or (lambda folder, name: None)
         kept = remembered.Remembered(self._verdicts)
@@ -264,7 +265,7 @@ class _Run:
         """What is open, and can be settled by numbers."""
         if not drift.facts:
             return None
-        from modelint.layout import numbers
+        from modelint.layout.settling import numbers
 
         case = numbers.Case(declaration, base, built, drift, self._pythons[declaration.shown])
         return case if numbers.can_settle(drift, declaration) else None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from modelint.layout.hook_format import comment, fitted, indented, tuple_of
-from modelint.layout.migration import (
+from modelint.layout.hooks.format import comment, fitted, indented, tuple_of
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,

@@ -12,16 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from modelint.layout import building, changes, client, doubt, drift, owners, revision, samples
+from modelint.layout import building, client, drift, owners
 from modelint.layout.building import TIMEOUT
 from modelint.layout.client import Servers
 from modelint.layout.declare import Declaration
 from modelint.layout.drift import Drift
 from modelint.layout.facts import DriftFact, KeyRenamed, KeyRetyped, Numbers
 from modelint.layout.manifest import Manifest
-from modelint.layout.remembered import Remembered
-from modelint.layout.revision import Copy, NoRevision, Revision
-from modelint.layout.settle import may_differ
+from modelint.layout.settling import changes, doubt, revision, samples
+from modelint.layout.settling.remembered import Remembered
+from modelint.layout.settling.revision import Copy, NoRevision, Revision
+from modelint.layout.settling.settle import may_differ
 from modelint.layout.traced import Failure, Request, Result
 from modelint.layout.traced import Numbers as Told
 

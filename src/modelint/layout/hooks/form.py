@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from modelint.layout.migration import (
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,

@@ -12,10 +12,11 @@ from functools import partial
 from typing import NamedTuple
 
 from modelint.keys.table import KeyTable, TensorSpec
-from modelint.layout import owners, rehearse, renaming
-from modelint.layout.bridge import Bridge
+from modelint.layout import owners
 from modelint.layout.layout import Layout
-from modelint.layout.migration import Added, Change, Dropped, Option, Renamed, Undecided
+from modelint.layout.migrating import rehearse, renaming
+from modelint.layout.migrating.bridge import Bridge
+from modelint.layout.migrating.migration import Added, Change, Dropped, Option, Renamed, Undecided
 
 #: Class -> what its hook does.
 Hooks = Mapping[str, tuple[Change, ...]]

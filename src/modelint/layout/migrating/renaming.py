@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from modelint.layout.migration import (
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,

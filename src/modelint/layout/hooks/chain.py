@@ -11,9 +11,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from modelint.layout.hook_form import made, touch, used
-from modelint.layout.hook_format import fitted
-from modelint.layout.migration import Change, Dropped, Permuted, Renamed, Reset, Reshaped, Resized
+from modelint.layout.hooks.form import made, touch, used
+from modelint.layout.hooks.format import fitted
+from modelint.layout.migrating.migration import Change, Dropped, Permuted, Renamed, Reset, Reshaped, Resized
 
 
 class Said(NamedTuple):

@@ -19,9 +19,10 @@ from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import naming, owners, pairing, renaming, siblings
+from modelint.layout import owners
 from modelint.layout.layout import Layout
-from modelint.layout.migration import (
+from modelint.layout.migrating import naming, pairing, renaming, siblings
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,
@@ -37,7 +38,7 @@ from modelint.layout.migration import (
     Split,
     Undecided,
 )
-from modelint.layout.siblings import Way
+from modelint.layout.migrating.siblings import Way
 from modelint.rule import CauseRule
 
 #: Causes that an edit of the code can have. The others are about how a file was saved.

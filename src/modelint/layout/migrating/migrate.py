@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from modelint import atomic
 from modelint.keys.fold import folded
-from modelint.layout import building, judge, lock, numbers
-from modelint.layout import plan as planning
+from modelint.layout import building, judge, lock
 from modelint.layout.affected import Verdicts
-from modelint.layout.bridge import Unbridged
 from modelint.layout.building import Interpreters, NotBuilt, Wish
 from modelint.layout.declare import Declaration, Project
 from modelint.layout.facts import Load, Numbers
 from modelint.layout.lock import Known, Locked, shown
-from modelint.layout.migration import ClassMigration
-from modelint.layout.plan import MANIFEST, Edit, Plan, Uneditable
-from modelint.layout.remembered import Remembered
-from modelint.layout.spread import Unplaced
+from modelint.layout.migrating import plan as planning
+from modelint.layout.migrating.bridge import Unbridged
+from modelint.layout.migrating.migration import ClassMigration
+from modelint.layout.migrating.plan import MANIFEST, Edit, Plan, Uneditable
+from modelint.layout.migrating.spread import Unplaced
+from modelint.layout.settling import numbers
+from modelint.layout.settling.remembered import Remembered
 from modelint.layout.traced import Failure, Result
 
 if TYPE_CHECKING:
     from modelint.layout.layout import Layout
-    from modelint.layout.numbers import Declares
+    from modelint.layout.settling.numbers import Declares
 
 #: nothing: all files load. open: written, and somebody has to choose. refused: nothing is written, or all put back.
 Outcome = Literal["nothing", "migrated", "planned", "open", "refused", "failed", "missed"]

@@ -7,14 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelint.layout import chain, hook_edit, manifest
-from modelint.layout.bridge import Bridge, bridge
+from modelint.layout import chain, manifest
 from modelint.layout.declare import Declaration
+from modelint.layout.hooks import edit as hook_edit
 from modelint.layout.layout import Layout
 from modelint.layout.lock import Known, shown
-from modelint.layout.migration import Added, Change, ClassMigration, Dropped, Option, Reset, Resized, Undecided
+from modelint.layout.migrating.bridge import Bridge, bridge
+from modelint.layout.migrating.migration import (
+    Added,
+    Change,
+    ClassMigration,
+    Dropped,
+    Option,
+    Reset,
+    Resized,
+    Undecided,
+)
+from modelint.layout.migrating.spread import Classes, Hooks, spread
 from modelint.layout.place import Finder
-from modelint.layout.spread import Classes, Hooks, spread
 from modelint.layout.step import Step
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import libcst as cst
 
-from modelint.layout import hook_chain, hook_code
-from modelint.layout.hook_code import Block, Method
-from modelint.layout.hook_place import NAME, Override, Place, Suite, Unplaced, find, lines_of
-from modelint.layout.migration import Change, ClassMigration
+from modelint.layout.hooks import chain, code
+from modelint.layout.hooks.code import Block, Method
+from modelint.layout.hooks.place import NAME, Override, Place, Suite, Unplaced, find, lines_of
+from modelint.layout.migrating.migration import Change, ClassMigration
 
 _MARK = re.compile(r"^[ \t\f]*# modelint migration ([0-9a-f]{8}):")
 _DEF = f"def {NAME}(self, state_dict, prefix, *args, **kwargs):"
@@ -69,11 +69,11 @@ def _edited(text: str, migration: ClassMigration) -> str:
 
 def _left(changes: tuple[Change, ...], marks: Sequence[str]) -> tuple[Change, ...]:
     """What is not there yet: nothing of the last migration, and of a list that begins with all of them the rest."""
-    if not changes or (marks and hook_code.digest(changes) == marks[-1]):
+    if not changes or (marks and code.digest(changes) == marks[-1]):
         return ()
     rest = changes
     for mark in marks:
-        known = [count for count in range(1, len(rest) + 1) if hook_code.digest(rest[:count]) == mark]
+        known = [count for count in range(1, len(rest) + 1) if code.digest(rest[:count]) == mark]
         if not known:
             return changes
         rest = rest[known[0] :]
@@ -110,7 +110,7 @@ class _Editor:
         suite = self._place.suite
         indent = suite.indent
         method = Method(f"{self._place.name}.{NAME}", width=self._width(indent + self._place.unit))
-        block = hook_code.block(changes, method, version)
+        block = code.block(changes, method, version)
         body = self._styled([_DOC, *block.lines, _SUPER], {})
         lines = [indent + _DEF, *(self._indented(body, indent + self._place.unit))]
         if block.uses_version and self._place.version is None:
@@ -130,15 +130,15 @@ class _Editor:
             name: f"{_REST}[{number - len(known)}]" for number, name in enumerate(_PARAMETERS) if number >= len(known)
         }
         method = Method(f"{self._place.name}.{NAME}", bound, self._width(suite.indent))
-        block = hook_code.block(changes, method, version)
+        block = code.block(changes, method, version)
         earlier = [self._block(mark, suite) for mark in self._marks]
         names = dict(zip(_PARAMETERS, known, strict=False))
         if earlier:
             text = "".join(line for start, end in earlier for line in self._lines[start:end])
-            clash = re.search(rf"\b({'|'.join(hook_code.LOCALS)})_\b", text) is not None
+            clash = re.search(rf"\b({'|'.join(code.LOCALS)})_\b", text) is not None
         else:
-            clash = bool(hook_code.LOCALS & override.names)
-        names |= {name: f"{name}_" for name in hook_code.LOCALS if clash}
+            clash = bool(code.LOCALS & override.names)
+        names |= {name: f"{name}_" for name in code.LOCALS if clash}
         names[_REST] = override.rest or ""
         for start, end in earlier:
             self._tell(start, end, changes, suite.indent, names)
@@ -151,7 +151,7 @@ class _Editor:
 
     def _block(self, mark: str, suite: Suite) -> tuple[int, int]:
         """The lines of an earlier migration, from one mark to the other."""
-        begin, end = hook_code.begin(mark), hook_code.end(mark)
+        begin, end = code.begin(mark), code.end(mark)
         lines = [line.strip() for line in self._lines[: suite.end]]
         starts = [number for number in range(suite.top, suite.end) if lines[number].startswith(begin)]
         ends = [number + 1 for number in range(suite.top, suite.end) if lines[number] == end]
@@ -162,13 +162,13 @@ class _Editor:
     def _tell(self, start: int, end: int, changes: Sequence[Change], indent: str, names: dict[str, str]) -> None:
         """Makes an earlier migration right for what comes after it."""
         try:
-            said = hook_chain.read(self._lines[start:end])
+            said = chain.read(self._lines[start:end])
         except SyntaxError:
             raise Unplaced("the migration before this one cannot be read") from None
-        name = hook_chain.conflict(said, changes)
+        name = chain.conflict(said, changes)
         if name is not None:
             raise Unplaced(f"the migration before this one works on {name}, too, and would do it wrong from now on")
-        lines = hook_chain.renamed_since(said, changes, self._width(indent))
+        lines = chain.renamed_since(said, changes, self._width(indent))
         own = [number for number in range(start, end) if "self.named_buffers(" in self._lines[number]]
         if lines and own:
             self._inserted[own[0] + 1] = self._indented(self._styled(lines, names), indent)

@@ -17,10 +17,10 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple
 
-from modelint.layout.hook_form import Form, form_of
-from modelint.layout.hook_format import comment, fitted, indented, raised, tuple_of
-from modelint.layout.hook_lines import STARTS, lines_of
-from modelint.layout.migration import (
+from modelint.layout.hooks.form import Form, form_of
+from modelint.layout.hooks.format import comment, fitted, indented, raised, tuple_of
+from modelint.layout.hooks.lines import STARTS, lines_of
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from modelint.layout.statements import File, Function, Name, Statement, read
+from modelint.layout.settling.statements import File, Function, Name, Statement, read
 
 #: Functions of other names are one function where so much of their statements is shared.
 _ALIKE = 0.5

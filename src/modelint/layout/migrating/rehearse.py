@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from modelint.keys.table import TensorSpec
-from modelint.layout.migration import (
+from modelint.layout.migrating.migration import (
     Added,
     Change,
     Copied,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from modelint.layout.changes import Change
-from modelint.layout.statements import read
+from modelint.layout.settling.changes import Change
+from modelint.layout.settling.statements import read
 
 #: In the dump of a statement.
 _PLAIN = r"Constant\(value=-?[\d.][\w.+-]*\)"

@@ -1,0 +1,1 @@
+"""Load hooks: changes of keys as Python, put into the classes of the project."""
