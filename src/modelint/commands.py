@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lock(arguments: argparse.Namespace) -> int:
     from modelint import cache
-    from modelint.layout import lock
+    from modelint.layout import client, lock
 
     cwd = os.getcwd()
     found = projects.find(cwd, Configs(cwd, arguments.config), staged=False)
@@ -64,7 +64,7 @@ def _lock(arguments: argparse.Namespace) -> int:
             progress=_progress() if len(wanted) > 1 else None,
         )
         done: list[Locked] = []
-        with stdout() as stream:
+        with client.tidy(), stdout() as stream:
             try:
                 done.extend(lock.lock(found, wanted, options))
             finally:  # what was written is said, whatever came after it

@@ -11,7 +11,7 @@ from modelint import cache, commands, compare, projects, sources
 from modelint.config import Configs
 from modelint.console import Wrong, count, say, stdout
 from modelint.keys.fold import folded
-from modelint.layout import lock
+from modelint.layout import client, lock
 from modelint.layout.migrating import migrate
 from modelint.layout.migrating.migration import (
     Added,
@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
             cache=cache.folder(),
             declares=(lambda folder, name: None) if arguments.config else projects.declares,
         )
-        done = migrate.migrate(project, declaration, options)
+        with client.tidy():
+            done = migrate.migrate(project, declaration, options)
     except (lock.LockError, migrate.MigrateError) as error:
         raise Wrong(str(error)) from None
     with stdout() as stream:

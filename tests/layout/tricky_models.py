@@ -112,6 +112,21 @@ class Recurrent(nn.Module):
         self.copy = copy.deepcopy(self.encoder)
 
 
+class Shadowed(nn.Module):
+    """Its own list has the name of a method of every module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 3)
+        self.last = nn.Linear(3, 2)
+        self.modules = [self.first, self.last]  # type: ignore[assignment,method-assign]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for each in self.modules:
+            x = each(x)
+        return x
+
+
 class Lazy(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +213,7 @@ def own_device_context() -> nn.Module:
 
 
 ALL = (
-    "Renames Unsaved Extra Tied Mixed Parametrized Orthogonal Recurrent Lazy Overrides ReadsSchedule ReadsWeights "
-    "MixesDevices leaks_default_dtype compiled parallel scripted tensor_extra without_keys meta_already "
+    "Renames Unsaved Extra Tied Mixed Parametrized Orthogonal Recurrent Shadowed Lazy Overrides ReadsSchedule "
+    "ReadsWeights MixesDevices leaks_default_dtype compiled parallel scripted tensor_extra without_keys meta_already "
     "own_device_context"
 ).split()

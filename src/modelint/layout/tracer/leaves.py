@@ -134,7 +134,7 @@ def definition(module: Any, has_state: Any) -> tuple[str, str, list[str]]:
         if has_state(child):
             names.append(name)
         else:
-            below = list(child.modules())
+            below = list(torch.nn.Module.modules(child))
             described = [(operation_name(each), attributes(each)) for each in below]
             if not any("dropout" in kind.lower() for kind, _ in described):
                 inner.append((name, *((kind, encoded(known, lambda _: True)) for kind, known in described)))

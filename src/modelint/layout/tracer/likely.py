@@ -69,7 +69,7 @@ def _options(name: str, main: str, shapes: Sequence[str]) -> list[str]:
 
 def _distinct(model: nn.Module, sizes: Sizes) -> Iterator[str]:
     seen: set[str] = set()
-    for module in model.modules():
+    for module in nn.Module.modules(model):
         for text in _shapes(module, sizes):
             if text not in seen:
                 seen.add(text)

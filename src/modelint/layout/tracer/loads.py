@@ -44,7 +44,7 @@ def has_hooks(model: nn.Module) -> bool:
     """Whether loading runs more than torch's own load_state_dict."""
     return any(
         module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks or _overrides(type(module), _LOADING)
-        for module in model.modules()
+        for module in nn.Module.modules(model)
     )
 
 
@@ -52,7 +52,7 @@ def has_save_hooks(model: nn.Module) -> bool:
     """Whether its state dict is more than its parameters and buffers."""
     return any(
         module._state_dict_hooks or module._state_dict_pre_hooks or _overrides(type(module), _SAVING)
-        for module in model.modules()
+        for module in nn.Module.modules(model)
     )
 
 
@@ -204,7 +204,7 @@ class _Looks:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
-        self._modules = Snapshot(model, [*model.modules()][1:])
+        self._modules = Snapshot(model, [*nn.Module.modules(model)][1:])
         self._tensors = self._told()
 
     def _told(self) -> list[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ def class_name(cls: type) -> str:
 def find(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Of every class of a module, and their bases, that does not come from an installed package."""
     found: dict[str, dict[str, Any]] = {}
-    for cls in dict.fromkeys(type(module) for module in model.modules()):
+    for cls in dict.fromkeys(type(module) for module in nn.Module.modules(model)):
         own = [each for each in cls.__mro__ if _file(each) is not None]
         for at, each in enumerate(own):
             if class_name(each) in found:

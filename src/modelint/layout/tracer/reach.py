@@ -142,7 +142,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 unreached.append(name)
             elif not self._escaped:
                 filled.append(name)
-        for module in model.modules():  # what a load keeps in a plain attribute is not thrown away
+        for module in torch.nn.Module.modules(model):  # what a load keeps in a plain attribute is not thrown away
             for value in vars(module).values():
                 if isinstance(value, torch.Tensor):
                     arrived |= self._of(value)

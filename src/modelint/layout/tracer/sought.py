@@ -127,7 +127,7 @@ def _known(model: nn.Module, declared: object) -> Iterator[int]:
     """Sizes that a model without free ones may be made for: those that it is declared with, those that its own modules
     keep, the lengths of tables of places, and the sides of squares.
     """
-    own = [each for each in model.modules() if not type(each).__module__.startswith("torch.")]
+    own = [each for each in nn.Module.modules(model) if not type(each).__module__.startswith("torch.")]
     tables = [value for each in own for value in (*each._parameters.values(), *each._buffers.values())]
     lengths = [size for each in tables if each is not None and each.dim() > 1 for size in each.shape[:-1]]
     kept = [value for each in own for value in vars(each).values()]
