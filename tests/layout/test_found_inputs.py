@@ -11,7 +11,7 @@ from test_numbers import DOUBLED, FIRST, RARE, RELU, RENAMED, Variant, Verdicts,
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from modelint.layout import changes, doubt  # noqa: E402
+from modelint.layout.settling import changes, doubt  # noqa: E402
 from modelint.layout.tracer import likely, sought  # noqa: E402
 
 SHORT = """x = self.first(x)
