@@ -54,6 +54,10 @@ class KeyDiff(NamedTuple):
         return not any(self)
 
 
+#: Past so many keys they stay in the order of their table: nobody reads them one by one.
+_MOST_RANKED = 200_000
+
+
 def diff(
     old: KeyTable,
     new: KeyTable,
@@ -64,7 +68,7 @@ def diff(
     """Compare two tables; the buffers are those that no state dict holds."""
     missing = [key for key in _keys(new) if key not in old.specs and key not in old.extra]
     unexpected = [key for key in _keys(old) if key not in new.specs and key not in new.extra]
-    if unexpected or new.extra:
+    if (unexpected or new.extra) and len(missing) + len(unexpected) <= _MOST_RANKED:
         ranks = _Ranks(new.specs)
         missing.sort(key=ranks.of_owner)
         unexpected.sort(key=ranks.of_owner)

@@ -105,7 +105,8 @@ class _Child:
         if refused is not None:
             notes.append(f"a second instance does not load what the first one saves: {refused}")
         if builder.first is not None:
-            notes.append(f"could not be built on the meta device: {one_line(builder.first)}")
+            why = one_line(builder.first).partition(". ")[0]  # torch goes on with advice for authors of operators
+            notes.append(f"could not be built on the meta device: {why}")
         return {
             "event": "result",
             "id": model["id"],
