@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelint.layout.drift import Drift
     from modelint.layout.manifest import Manifest, ManifestError
     from modelint.layout.release import Found
-    from modelint.layout.settling.numbers import Case
+    from modelint.layout.settling.sides import Case
     from modelint.layout.traced import Failure, Result
 
 
@@ -266,8 +266,9 @@ class _Run:
         if not drift.facts:
             return None
         from modelint.layout.settling import numbers
+        from modelint.layout.settling.sides import Case
 
-        case = numbers.Case(declaration, base, built, drift, self._pythons[declaration.shown])
+        case = Case(declaration, base, built, drift, self._pythons[declaration.shown])
         return case if numbers.can_settle(drift, declaration) else None
 
     def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:

@@ -25,7 +25,7 @@ from modelint.layout.migrating.migration import ClassMigration
 from modelint.layout.migrating.plan import MANIFEST, Edit, Plan, Uneditable
 from modelint.layout.migrating.spread import Unplaced
 from modelint.layout.settling import numbers
-from modelint.layout.settling.remembered import Remembered
+from modelint.layout.settling.sides import Case
 from modelint.layout.traced import Failure, Result
 
 if TYPE_CHECKING:
@@ -229,12 +229,11 @@ class _Run:
             return None
         base = self._known.bases[0].manifest
         drift = judge.compare(self._declaration, base, built, known=plan.renames)
-        case = numbers.Case(self._declaration, base, built, drift, self._python)
+        case = Case(self._declaration, base, built, drift, self._python)
         if not numbers.can_settle(drift, self._declaration):
             return Numbers("unsettled", "nothing is open")
-        folder = self._declaration.folder
-        anew = Remembered({folder: Verdicts.open(None, folder)})  # what was found before was found without the hooks
-        ((_, found),) = numbers.settle([case], self._options.declares, anew)
+        # Nothing that is remembered: it was found without the hooks.
+        ((_, found),) = numbers.settle([case], self._options.declares)
         return found
 
     def _build(self, olds: Mapping[str, Layout]) -> Result:

@@ -10,7 +10,7 @@ from modelint.layout.affected import Uses, Verdicts
 from modelint.layout.facts import Numbers
 
 if TYPE_CHECKING:
-    from modelint.layout.settling.numbers import Case
+    from modelint.layout.settling.sides import Case
     from modelint.layout.traced import Numbers as Told
     from modelint.layout.traced import Result
 
