@@ -186,7 +186,7 @@ def test_whole_process(name: str, tmp_path: Any) -> None:
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
+        resource.setrlimit(resource.RLIMIT_CPU, (15, 15))
 
     done = subprocess.run(
         [sys.executable, "-m", "modelint", "show", path],

@@ -14,7 +14,7 @@ PICKLE = 256 << 20
 INFLATED = 64 << 20
 RATIO = 60
 #: Opcodes, lists and dicts and tuples and calls, and marks that are open at once.
-OPS = 12_000_000
+OPS = 7_000_000
 CONTAINERS = 2_000_000
 MARKS = 20_000
 #: An integer, in bytes, and in digits when it is written as text.
