@@ -44,6 +44,8 @@ _FOREIGN = re.compile(r"pretrain|ckpt|checkpoint|loaded|saved|weights|state|para
 _PREFIX = re.compile(r"^[A-Za-z_][\w.]*\.$")
 #: A setting under which models are wrapped: the keys of a model at hand have the prefix then.
 _PARALLEL = re.compile(r"^(?!not )[\w.]*(distributed|parallel|ddp|multi_?gpu|n_?gpus? > 1)\b", re.IGNORECASE)
+#: Functions that make a tensor fit, where a shape is among their arguments.
+_FITS = frozenset({"reshape", "view", "resize", "interpolate", "pad"})
 #: Infixes that a framework puts in the middle of keys, and that no module is called by: they go wherever they stand.
 RESERVED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
@@ -297,7 +299,12 @@ def _loop_compares_shapes(it: Interpreter, frame: Frame) -> bool:
     if not frame.loops:
         return False
     loop = it.loop_starts[frame.loops[-1]][0]
-    return any(isinstance(node, t.If) and guards.asks_shapes(node.test) for node in t.walk(loop.body))
+    return any(
+        guards.asks_shapes(node.test)
+        if isinstance(node, t.If)
+        else isinstance(node, t.Call) and t.last_name(node.func) in _FITS and guards.asks_shapes(node)
+        for node in t.walk(loop.body)
+    )
 
 
 def _told(it: Interpreter, frame: Frame, at: Place) -> None:

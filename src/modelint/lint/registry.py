@@ -250,10 +250,19 @@ def _tensors(it: Interpreter, record: Record, methods: list[t.Def], building: fr
             continue
         drawn = next((s for s in built if any(map(is_drawn, _made(s)))), None)
         if drawn is not None and not _TRANSIENT.search(attr):
-            if not _becomes_one(attr, methods):
+            if not _becomes_one(attr, methods) and not _seeded(drawn, methods):
                 it.emit(StateTensor(drawn.place, attr, "random", drawn.method, None))
         elif tensors and len(stores) == 1 and first.method == "__init__":
             it.emit(StateTensor(first.place, attr, "constant", "__init__", None))
+
+
+def _seeded(store: Store, methods: list[t.Def]) -> bool:
+    """Does the same method seed the generator first? Then every instance draws the same."""
+    method = next((m for m in methods if m.name == store.method), None)
+    return method is not None and any(
+        isinstance(n, t.Call) and n.n < store.place.node and t.last_name(n.func) in ("seed", "manual_seed") and n.args
+        for n in t.walk(method)
+    )
 
 
 def _becomes_one(attr: str, methods: list[t.Def]) -> bool:
@@ -279,7 +288,7 @@ def _update(
         if any(s.expr is not None and not _moved(attr, s.expr) for s in earlier):
             continue  # set anew earlier in the same call: transient
         nodes = [] if _moved(attr, store.expr) else _worked_out_from(store, method)  # a cast or move is no new value
-        if any(_is_of(node, attr) for node in nodes) and (is_tensor or _computes_tensor(nodes)):
+        if any(_is_of(node, attr) for node in nodes) and (is_tensor or _computes_tensor(store, nodes)):
             return store.place, store.method
     if not is_tensor:
         return None
@@ -300,8 +309,12 @@ def _update(
     return None
 
 
-def _computes_tensor(nodes: list[t.Node]) -> bool:
-    return any(isinstance(n, t.Call) and (t.dotted(n.func) or "").startswith(("torch.", "F.")) for n in nodes)
+def _computes_tensor(store: Store, nodes: list[t.Node]) -> bool:
+    """Is the new value worked out by torch? What another function makes of its arguments is not known."""
+    calls = [(t.dotted(n.func) or "").startswith(("torch.", "F.")) for n in nodes if isinstance(n, t.Call)]
+    whole = store.expr
+    foreign = isinstance(whole, t.Call) and isinstance(whole.func, t.Name)
+    return any(calls) and not foreign
 
 
 def _worked_out_from(store: Store, method: t.Def) -> list[t.Node]:

@@ -18,12 +18,14 @@ _LOGS = re.compile(
 _MISSING = re.compile(
     r"missing|missed|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
     r"|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|extra_keys|lost_keys|ignored_keys|no_load_key"
+    r"|(match|key|layer|weight|param(eter)?)s? (is |was |were )?not found"
     r"|fail(ed)? to load"
     r"|not in model|not_in_model|(load|param|weight|layer|key|tensor)[^%{]*(%d|\{[^}]*\}) ?(/|of) ?(%d|\{)",
     re.IGNORECASE,
 )
 #: A helper that names what it found so compares keys.
 COMPARES = _MISSING
+_COUNT = re.compile(r"^(n|num|count|nr)_?(\w+_)?(loaded|matched|copied|missing|unexpected)", re.IGNORECASE)
 _DICTS = re.compile(r"dict|ckpt|checkpoint|weight|param|csd|keys|pretrain|state", re.IGNORECASE)
 _CHECKER = re.compile(
     r"(missing|unexpected|mismatch|differ|diff_|compare|check|report|verify|validate)\w*(key|load|state|weight)"
@@ -291,7 +293,10 @@ def _refuses(node: t.Node, listed: frozenset[str]) -> bool:
         counted = isinstance(test, t.Compare) and any(_DICTS.search(render(expr)) for expr in _counted(test))
         return told or counted or any(_asks_for_key(n, listed) for n in t.walk(test))
     if isinstance(node, t.If):
-        counts = any(isinstance(n, t.Call) and t.last_name(n.func) == "len" for n in t.walk(node.test))
+        counts = any(
+            (isinstance(n, t.Call) and t.last_name(n.func) == "len") or (isinstance(n, t.Name) and _COUNT.search(n.id))
+            for n in t.walk(node.test)
+        )
         return counts and any(isinstance(n, t.Raise) for n in node.body)
     return False
 
