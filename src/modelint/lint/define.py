@@ -137,10 +137,14 @@ def module_event(it: Interpreter, frame: Frame, node: t.Call, name: str, args: c
     given = literal_str(args.get(1 if name == "setattr" else 0, "name"))
     if given is None:
         record.dynamic = True
-    else:
-        record.registered.add(given)
+    elif not (name == "register_parameter" and frame.conditional and _is_none(args.expr(1, "param"))):
+        record.registered.add(given)  # None in one branch says nothing of what the other one assigns
     if it.project.is_module(frame.cls) is True and name != "setattr":
         _missing_init(it, frame, given or "...", frame.place(node))
+
+
+def _is_none(expr: t.Expr | None) -> bool:
+    return isinstance(expr, t.Const) and expr.value is None
 
 
 def augmented(it: Interpreter, frame: Frame, target: t.Attr, stmt: t.Node) -> None:
