@@ -14,6 +14,7 @@ from typing import NamedTuple
 from modelint.keys.diff import KeyDiff
 from modelint.keys.fold import MAX_COMPONENTS, folded
 from modelint.keys.likeness import Names, Score, Scores, split_number, template, told_apart
+from modelint.keys.structure import aligned
 from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
@@ -82,6 +83,10 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))
     for grain in _GRAINS:
+        if grain == _GRAINS[2] and gone and came:
+            for key, name in aligned(old, new, gone, came, renames).items():
+                renames[key] = name
+                del gone[key], came[name]
         if grain == _GRAINS[2] and gone and came:
             for key, name in renames.items():
                 scores.learn_layers(key, name)
