@@ -155,6 +155,12 @@ def _closest(words: Counter[str], others: Sequence[Counter[str]]) -> list[int]:
     return [at for at, score in enumerate(scores) if score == top] if top[0] else list(range(len(others)))
 
 
+def role(names: Names) -> str | None:
+    """Which part of an attention these names stand for, where they say so."""
+    found = _words(names, False).keys() & {"q", "k", "v"}
+    return next(iter(found)) if len(found) == 1 else None
+
+
 def leaf_word(leaf: str) -> str:
     """The name of a tensor of a module, as torch would call it."""
     return _WEIGHTS.get(leaf, leaf)

@@ -83,7 +83,7 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))
     for grain in _GRAINS:
-        if grain == _GRAINS[2] and gone and came:
+        if grain in (_GRAINS[0], _GRAINS[2]) and gone and came:
             for key, name in aligned(old, new, gone, came, renames).items():
                 renames[key] = name
                 del gone[key], came[name]

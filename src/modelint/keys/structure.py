@@ -11,10 +11,10 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from modelint.keys.likeness import Names, leaf_word, place, told_apart
+from modelint.keys.likeness import Names, leaf_word, place, role, told_apart
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import COUNTER
 
@@ -29,7 +29,7 @@ _MASK = (1 << 64) - 1
 class _Node:
     """A module, or a tensor that stands beside modules. ``atom``: the tensors of a module that holds nothing else."""
 
-    __slots__ = ("atom", "children", "kind", "open", "path", "size")
+    __slots__ = ("_ranks", "atom", "children", "kind", "open", "path", "size")
 
     def __init__(self, path: Names) -> None:
         self.path = path
@@ -39,6 +39,18 @@ class _Node:
         self.size = 0
         #: How many of its tensors have no new name yet.
         self.open = 0
+        self._ranks: dict[str, tuple[int, int]] | None = None
+
+    def rank(self, name: str) -> tuple[int, int]:
+        """Of a child with a number: how many of its kin have lower ones, and how many there are."""
+        if self._ranks is None:
+            kin: dict[str, list[str]] = {}
+            for each in self.children:
+                kin.setdefault(_NUMBER.sub("#", each), []).append(each)
+            for names in kin.values():
+                names.sort(key=lambda each: [int(number) for number in _NUMBER.findall(each)[:8]])
+            self._ranks = {each: (at, len(names)) for names in kin.values() for at, each in enumerate(names)}
+        return self._ranks[name]
 
 
 class _Atom(NamedTuple):
@@ -57,6 +69,15 @@ class _Family(NamedTuple):
 class _Pair(NamedTuple):
     old: _Node
     new: _Node
+
+
+class _Class(NamedTuple):
+    olds: list[_Node]
+    news: list[_Node]
+
+
+#: Side, what stands before the number, the name with it, and what stands behind.
+_Kin = tuple[int, Names, str, Names] | None
 
 
 def aligned(
@@ -135,10 +156,10 @@ class _Walk:
             if not (pair.old.children or pair.new.children):
                 self._tensors(pair)
                 continue
-            classes = list(_classes(pair))
-            sure = [_Pair(olds[0], news[0]) for olds, news in classes if len(olds) == 1]
+            classes = _classes(pair)
+            sure = _seconded(pair, [_Pair(olds[0], news[0]) for olds, news in classes if len(olds) == 1])
             for each in sure:
-                self._learn(_below(each.old, pair.old), _below(each.new, pair.new))
+                self._learn(_inside(each.old, pair.old), _inside(each.new, pair.new))
             for olds, news in classes:
                 if len(olds) > 1:
                     resolved = self._resolved(pair, olds, news, sure)
@@ -147,9 +168,8 @@ class _Walk:
             todo += [each for each in sure if each.old.open]
 
     def _learn(self, before: Names, after: Names) -> None:
-        one, other = _text(before), _text(after)
-        if self._learned.setdefault(one, other) != other:
-            self._learned[one] = None
+        if self._learned.setdefault(before, after) != after:
+            self._learned[before] = None
 
     def _tensors(self, pair: _Pair) -> None:
         """The tensors of one module, by what they are called."""
@@ -189,13 +209,15 @@ class _Walk:
         if len(olds) != len(news) or len(olds) > _MOST_FAMILIES:
             return
         found: dict[int, int] = {}
-        texts = {_text(family.names): other for other, family in enumerate(news)}
-        for one, family in enumerate(olds):
-            learned = self._learned.get(_text(family.names))
-            if learned in texts:
-                found[one] = texts[learned]
-        if len(set(found.values())) < len(found):
-            found = {}
+        learned = [self._learned.get(_text(at.old.path) + family.names) for family in olds]
+        others = [_text(at.new.path) + family.names for family in news]
+        for one, names in enumerate(learned):
+            if names is not None and learned.count(names) == others.count(names) == 1:
+                found[one] = others.index(names)
+        found |= _by_role(
+            {one: olds[one].names for one in range(len(olds)) if one not in found},
+            {other: news[other].names for other in range(len(news)) if other not in found.values()},
+        )
         befores = [one for one in range(len(olds)) if one not in found]
         afters = [other for other in range(len(news)) if other not in found.values()]
         names, new_names = [olds[one].names for one in befores], [news[other].names for other in afters]
@@ -211,6 +233,16 @@ class _Walk:
             yield olds[one], news[other]
 
 
+def _by_role(befores: Mapping[int, Names], afters: Mapping[int, Names]) -> dict[int, int]:
+    """Queries, keys and values, where there is one of each; the one that is left stands beside them."""
+    roles, others = ({at: role(names) for at, names in side.items()} for side in (befores, afters))
+    counts, new_counts = Counter(roles.values()), Counter(others.values())
+    if counts != new_counts or any(count > 1 for part, count in counts.items() if part):
+        return {}
+    at = {part: other for other, part in others.items()}
+    return {one: at[part] for one, part in roles.items() if part}
+
+
 def _by_place(befores: Sequence[Names], afters: Sequence[Names]) -> dict[int, int]:
     """Normalisations, by where in their layer they stand: ``norm1, norm2`` -> ``layernorm_before, layernorm_after``."""
     places, others = [place(names) for names in befores], [place(names) for names in afters]
@@ -223,13 +255,31 @@ def _by_place(befores: Sequence[Names], afters: Sequence[Names]) -> dict[int, in
     return dict(zip(*orders, strict=True))
 
 
-def _classes(pair: _Pair) -> Iterator[tuple[list[_Node], list[_Node]]]:
-    """Parts below both that are of one kind, as many on one side as on the other; the largest that there are."""
+def _classes(pair: _Pair) -> list[_Class]:
+    """Parts below both that are of one kind, as many on one side as on the other; the largest that there are.
+
+    Where one of several numbered modules has nothing like it on the other side, those that have are so by chance: the
+    last part of each stage, say, has become the first part of the next one.
+    """
+    open_: set[_Kin] = set()
+    while True:
+        found, apart = _fitting(pair, open_)
+        if apart <= open_:
+            return found
+        open_ |= apart
+
+
+def _fitting(pair: _Pair, open_: Set[_Kin]) -> tuple[list[_Class], set[_Kin]]:
+    """Without modules of the kin in ``open_``; and the kin of which some, but not all, have been found."""
     waiting: dict[int, tuple[list[_Node], list[_Node]]] = {}
     sizes: list[int] = []
+    classes: list[_Class] = []
+    without: set[_Kin] = set()
 
     def put(node: _Node, side: int) -> None:
         for child in node.children.values() or (node,):
+            while len(child.children) == 1:  # a module around another one is the same part
+                (child,) = child.children.values()
             if child.size not in waiting:
                 waiting[child.size] = ([], [])
                 heapq.heappush(sizes, -child.size)
@@ -244,17 +294,65 @@ def _classes(pair: _Pair) -> Iterator[tuple[list[_Node], list[_Node]]]:
             for node in nodes:
                 kinds.setdefault(node.kind, ([], []))[side].append(node)
         for olds, news in kinds.values():
-            if len(olds) == len(news):
-                yield olds, news
-                continue
+            kin = {_kin(node, side) for side, nodes in enumerate((olds, news)) for node in nodes} - {None}
+            if len(olds) == len(news) and open_.isdisjoint(kin):
+                if not (len(olds) == 1 and _is_displaced(pair, _Pair(olds[0], news[0]))):
+                    classes.append(_Class(olds, news))
+                    continue
+            without |= kin
             for side, nodes in enumerate((olds, news)):
                 for node in nodes:
                     if node.children:
                         put(node, side)
+    found = {_kin(node, side) for each in classes for side, nodes in enumerate(each) for node in nodes}
+    return classes, found & without
+
+
+def _kin(node: _Node, side: int) -> _Kin:
+    """Modules of modules that stand beside each other under numbers."""
+    if not any(child.children for child in node.children.values()):
+        return None
+    at = max((at for at, name in enumerate(node.path) if _NUMBER.search(name)), default=None)
+    return None if at is None else (side, node.path[:at], _NUMBER.sub("#", node.path[at]), node.path[at + 1 :])
+
+
+def _is_displaced(at: _Pair, pair: _Pair) -> bool:
+    """Whether a part would be the second of four on one side and the last of four on the other: its like by chance."""
+    return _is_turned(at, pair) and not _is_reversed(_ranks(at.old, pair.old), _ranks(at.new, pair.new))
+
+
+def _seconded(at: _Pair, pairs: Sequence[_Pair]) -> list[_Pair]:
+    """Without the one that would have its order turned, where it is alone with that."""
+    turned = [pair for pair in pairs if pair.old.open and _is_turned(at, pair)]
+    return [pair for pair in pairs if pair is not turned[0]] if len(turned) == 1 else list(pairs)
+
+
+def _is_turned(at: _Pair, pair: _Pair) -> bool:
+    ranks, others = _ranks(at.old, pair.old), _ranks(at.new, pair.new)
+    return ranks != others and [count for _, count in ranks] == [count for _, count in others]
+
+
+def _ranks(at: _Node, node: _Node) -> list[tuple[int, int]]:
+    found = []
+    here = at
+    for name in _below(node, at):
+        if _NUMBER.search(name):
+            found.append(here.rank(name))
+        here = here.children[name]
+    return found
+
+
+def _is_reversed(ranks: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> bool:
+    return all(other == (count - 1 - rank, count) for (rank, count), other in zip(ranks, others, strict=True))
 
 
 def _below(node: _Node, at: _Node) -> Names:
     return node.path[len(at.path) :]
+
+
+def _inside(node: _Node, at: _Node) -> Names:
+    """Where a part stands in one like ``at``, whatever the numbers of that."""
+    return _text(at.path) + _below(node, at)
 
 
 def _text(names: Names) -> Names:
