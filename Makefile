@@ -10,8 +10,9 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/installed
 	@$(BIN)/python tools/demo.py
 
+# A file of tests stays in one worker: what it builds is built once. Each worker may hold a torch or two.
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check

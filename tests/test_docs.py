@@ -34,8 +34,12 @@ def test_architecture_names_the_rooms_of_the_engines() -> None:
         assert sorted(named) == sorted(name for folder in folders for name in modules(folder))
 
 
-def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/configuration.md", "docs/models.md"])
+def test_the_configuration_that_is_shown_is_valid(name: str, tmp_path: Path) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
     blocks = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
@@ -45,7 +49,7 @@ def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
         assert found.folder == str(tmp_path) and (found.select or found.layout.models)
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md", *PAGES])
 def test_links_and_files_exist(name: str) -> None:
     document = ROOT / name
     text = document.read_text(encoding="utf-8")
