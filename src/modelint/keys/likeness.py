@@ -171,7 +171,7 @@ _PLACES = tuple(
     (re.compile(f"(?i){pattern}"), at)
     for pattern, at in (
         (r"post_?(ffn|ffw|mlp|feed_?forward)", 6),
-        (r"post_?(attn|attention|attentions)", 3),
+        (r"post_?(attn|attention)", 3),
         (r"(pre_?)?(ffn|ffw|mlp|feed_?forward)|(^|[._])ff($|[._])", 5),
         (r"cross|enc(oder|_dec)?_?att", 2),
         (r"attn|attention|(^|[._])sa($|[._])", 1),
@@ -179,6 +179,10 @@ _PLACES = tuple(
         (r"after|final|output|(^|[._])post($|[._])|(^|[._])second", 7),
     )
 )
+
+
+#: Of these places: those behind the part that they belong to.
+BEHIND = frozenset({3, 6})
 
 
 def place(names: Names) -> tuple[bool, int] | None:
