@@ -55,7 +55,7 @@ def test_a_part_moved() -> None:
 
 
 def test_siblings_of_one_shape_are_ambiguous() -> None:
-    names = {"attention_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+    names = {"up": "left", "down": "right"}
     old = {f"layers.{n}.{name}.weight": (8,) for n in range(4) for name in names}
     new = {f"layers.{n}.{name}.weight": (8,) for n in range(4) for name in names.values()}
     result = found(old, new)
@@ -63,10 +63,40 @@ def test_siblings_of_one_shape_are_ambiguous() -> None:
     (rivals,) = result.ambiguous
     assert set(rivals.old) == set(old) and set(rivals.new) == set(new)
     assert rivals.why == (
-        "layers.{0..3}.{attention_norm,ffn_norm}.weight may be "
-        "layers.{0..3}.{input_layernorm,post_attention_layernorm}.weight: "
+        "layers.{0..3}.{up,down}.weight may be layers.{0..3}.{left,right}.weight: "
         "the shapes agree, and nothing decides which is which"
     )
+
+
+@pytest.mark.parametrize(
+    ("olds", "news"),
+    [
+        (("attention_norm", "ffn_norm"), ("input_layernorm", "post_attention_layernorm")),
+        (("ln_attn", "ln_mlp"), ("layernorm_before", "layernorm_after")),
+        (
+            ("self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"),
+            ("attn_ln", "cross_attn_ln", "mlp_ln"),
+        ),
+    ],
+)
+def test_normalisations_are_told_apart_by_where_they_stand(olds: tuple[str, ...], news: tuple[str, ...]) -> None:
+    old = {f"layers.{n}.{name}.weight": (8,) for n in range(4) for name in olds}
+    new = {f"layers.{n}.{name}.weight": (8,) for n in range(4) for name in news}
+    assert found(old, new).renames == dict(zip(old, new, strict=True))
+    assert found(new, old).renames == dict(zip(new, old, strict=True))
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        ("post_attention_layernorm", "post_feedforward_layernorm"),  # behind the part, not before it
+        ("norm_one", "norm_two"),
+        ("norm", "ffn_norm"),
+    ],
+)
+def test_normalisations_of_another_design_are_left_open(news: tuple[str, ...]) -> None:
+    old = {f"layers.{n}.{name}.weight": (8,) for n in range(4) for name in ("input_norm", "post_attention_norm")}
+    assert found(old, {f"layers.{n}.{name}.weight": (8,) for n in range(4) for name in news}).renames == {}
 
 
 def test_parts_of_names_decide_where_they_tell_each_from_every_other() -> None:
@@ -81,7 +111,7 @@ def test_parts_of_names_decide_where_they_tell_each_from_every_other() -> None:
 
 
 def test_words_that_tell_some_leave_others_open() -> None:
-    pairs = {"ls_1": "lambda_1", "ls_2": "lambda_2", "attention_norm": "input_norm", "ffn_norm": "post_attention_norm"}
+    pairs = {"ls_1": "lambda_1", "ls_2": "lambda_2", "attention_norm": "norm_one", "ffn_norm": "post_attention_norm"}
     old = {f"{name}.weight": (8,) for name in pairs}
     assert found(old, {f"{name}.weight": (8,) for name in pairs.values()}).renames == {
         f"ls_{n}.weight": f"lambda_{n}.weight" for n in (1, 2)

@@ -39,6 +39,8 @@ _CROSS = re.compile(r"(?i)(?:enc_?dec|encoder|cross)_?(?=att)")
 _LEAVES = {"gamma": "weight", "beta": "bias"}
 _NORM = re.compile(r"(?i)norm|ln")
 _SELF = re.compile(r"(?i)self_?(?=att)")
+#: How else the tensors of a module are called.
+_WEIGHTS = {"gamma": "weight", "a_2": "weight", "scale": "weight", "beta": "bias", "b_2": "bias", "shift": "bias"}
 
 
 def template(path: str, *, literal: bool = False) -> tuple[Names, tuple[str, ...]]:
@@ -151,3 +153,45 @@ def _closest(words: Counter[str], others: Sequence[Counter[str]]) -> list[int]:
     scores = [((words & other).total(), words == other) for other in others]
     top = max(scores)
     return [at for at, score in enumerate(scores) if score == top] if top[0] else list(range(len(others)))
+
+
+def role(names: Names) -> str | None:
+    """Which part of an attention these names stand for, where they say so."""
+    found = _words(names, False).keys() & {"q", "k", "v"}
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def leaf_word(leaf: str) -> str:
+    """The name of a tensor of a module, as torch would call it."""
+    return _WEIGHTS.get(leaf, leaf)
+
+
+#: Where in a layer a normalisation stands, in the order in which they run; the first that fits its name decides.
+_PLACES = tuple(
+    (re.compile(f"(?i){pattern}"), at)
+    for pattern, at in (
+        (r"post_?(ffn|ffw|mlp|feed_?forward)", 6),
+        (r"post_?(attn|attention)", 3),
+        (r"(pre_?)?(ffn|ffw|mlp|feed_?forward)|(^|[._])ff($|[._])", 5),
+        (r"cross|enc(oder|_dec)?_?att", 2),
+        (r"attn|attention|(^|[._])sa($|[._])", 1),
+        (r"input|before|(^|[._])pre($|[._])|(^|[._])first", 0),
+        (r"after|final|output|(^|[._])post($|[._])|(^|[._])second", 7),
+    )
+)
+
+
+#: Of these places: those behind the part that they belong to.
+BEHIND = frozenset({3, 6})
+
+
+def place(names: Names) -> tuple[bool, int] | None:
+    """Where in its layer a normalisation of these names stands: whether a number says so, and one that grows."""
+    path = ".".join(names)
+    if not _NORM.search(path):
+        return None
+    for pattern, at in _PLACES:
+        if pattern.search(path):
+            return False, at
+    numbers = [int(number) for number in re.findall(r"\d+", path)[:2]]
+    return (True, numbers[0]) if len(numbers) == 1 else None

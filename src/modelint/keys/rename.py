@@ -14,6 +14,7 @@ from typing import NamedTuple
 from modelint.keys.diff import KeyDiff
 from modelint.keys.fold import MAX_COMPONENTS, folded
 from modelint.keys.likeness import Names, Score, Scores, split_number, template, told_apart
+from modelint.keys.structure import TURNED, aligned
 from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
@@ -81,7 +82,13 @@ def detect(old: KeyTable, new: KeyTable, diff: KeyDiff) -> Renames:
     renames: dict[str, str] = {}
     scores = Scores()
     tables = _Tables(old, new, _leaves(old), _leaves(new))
+    seen = -1
     for grain in _GRAINS:
+        if grain in (_GRAINS[0], _GRAINS[2]) and gone and came and len(renames) != seen:
+            for key, name in aligned(old, new, gone, came, renames).items():
+                renames[key] = name
+                del gone[key], came[name]
+            seen = len(renames)
         if grain == _GRAINS[2] and gone and came:
             for key, name in renames.items():
                 scores.learn_layers(key, name)
@@ -186,6 +193,8 @@ class _Matching:
         if not self._grain.modules and self._is_torn(one, other):
             return False
         if bool(_COMPUTED.search(one)) != bool(_COMPUTED.search(other)):
+            return False
+        if one.endswith(TURNED) != other.endswith(TURNED):
             return False
         return not _is_renumbered(before, after, self._tables.old, self._tables.new)
 
