@@ -472,7 +472,7 @@ def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -
         "        self.fc =",
         "        self.down = Conv1D(dim, 16)\n        self.square = Conv1D(dim, dim)\n        self.fc =",
     )
-    lock(shell, text.replace("self.fc(self.norm(x))", "self.square(self.down(self.fc(self.norm(x))))"))
+    lock_with_inputs(shell, text.replace("self.fc(self.norm(x))", "self.square(self.down(self.fc(self.norm(x))))"))
     made = "import torch, net; m = net.Net(); [torch.nn.init.normal_(p) for p in m.parameters()]"
     shell.loads(f"{made}; torch.save((m.state_dict(), m(torch.ones(1, 8))), 'v1.pt')")
     shell.edit(
@@ -482,6 +482,7 @@ def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -
     )
     code, out = shell.run("migrate", "net")
     assert code == 0 and "square.weight with its axes in the order 1, 0" in out, out
+    assert "numbers: equal" in out, out
     code = "import torch, net; m = net.Net(); state, y = torch.load('v1.pt'); m.load_state_dict(state)"
     code += "; assert torch.allclose(m(torch.ones(1, 8)), y); m.load_state_dict(m.state_dict())"
     shell.loads(code + "; assert torch.allclose(m(torch.ones(1, 8)), y)")
