@@ -67,6 +67,8 @@ def test_a_page_is_found_by_code_and_by_name(text: str) -> None:
     [
         ("MDL9O1", "MDL901 (unused-ignore)"),
         ("MDL909", "MDL90"),
+        ("MDL4x", "MDL40"),
+        ("MDL499", "MDL40"),
         ("unused-ignores", "MDL901 (unused-ignore)"),
         ("901", "MDL901 (unused-ignore)"),
     ],

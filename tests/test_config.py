@@ -124,6 +124,7 @@ def test_a_broken_pyproject_of_others_is_left_alone(tmp_path: Path) -> None:
             "[tool.modelint]\nignore = ['unchecked-non-strict-load']\n",
             "did you mean MDL401 (unchecked-non-strict-load)",
         ),
+        ("[tool.modelint]\nexclude = ['old']\n", ":2: unknown key 'exclude'; did you mean 'extend-exclude'?"),
         ("[tool.modelint]\npreview = 'yes'\n", ":2: 'preview' must be true or false, not a string"),
         ("[tool.modelint]\nfail-on = 'warn'\n", ":2: 'fail-on' must be one of information, warning, error, not 'warn'"),
         ("[tool.modelint]\nfail-on = ['error']\n", ":2: 'fail-on' must be one of"),

@@ -46,7 +46,7 @@ def check(fact: RepeatedModule) -> Iterator[Report]:
     yield Report(
         fact.place,
         f"one {name} is repeated: all copies share one set of weights, saved under several keys",
-        "make each its own: [make() for _ in range(n)]",
+        f"make each its own: [{name}(...) for _ in range(n)]",
     )
 
 

@@ -78,7 +78,7 @@ def check(fact: Save) -> Iterator[Report]:
     kinds = list(dict.fromkeys(u.kind for u in fact.unsafe))
     keys = ", ".join(dict.fromkeys(repr(u.key) for u in fact.unsafe if u.key))
     where = f" under {keys}" if keys else ""
-    instead = " and ".join(dict.fromkeys(_INSTEAD.get(kind, "plain numbers, strings and tensors") for kind in kinds))
+    instead = " and ".join(dict.fromkeys(_instead(kind) for kind in kinds))
     made = {u.made: "made here" for u in fact.unsafe if u.made is not None and u.made != fact.place}
     homes = (u.held for u in fact.unsafe if u.held is not None)
     # a helper that only writes what it is given: the dict is the place
@@ -90,6 +90,11 @@ def check(fact: Save) -> Iterator[Report]:
         f"store {instead}",
         (*made.items(), *saved),
     )
+
+
+def _instead(kind: str) -> str:
+    own = "its state_dict(), or " if kind.endswith(" object") else ""
+    return _INSTEAD.get(kind) or f"{own}plain numbers, strings and tensors"
 
 
 RULE = Rule(

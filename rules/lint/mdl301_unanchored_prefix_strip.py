@@ -67,6 +67,7 @@ def check(fact: KeyRewrite) -> Iterator[Report]:
         return
     shown = {
         "replace": f"'{fact.text}' is removed anywhere in the key, also inside names that end in it",
+        "replace once": f"the first '{fact.text}' is removed wherever it stands, also at the end of another name",
         "slice": f"{fact.text.replace('len(=', 'len(')} characters are cut off every key, with or without the prefix",
         "lstrip": "lstrip takes a set of characters: it eats the start of every key that begins with any of them",
         "split": f"splitting at '{fact.text}' also cuts inside names that contain it",

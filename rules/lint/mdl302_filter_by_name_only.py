@@ -56,11 +56,11 @@ def check(fact: KeyFilter) -> Iterator[Report]:
     )
     if fact.strict:
         help_text = "name what may be left out, or log what was; compare shapes where heads may differ"
+    vanish = "" if fact.told else ", and names that match nothing vanish silently"
     yield Report(
         fact.place,
-        "checkpoint filtered by key name alone: a changed shape still raises, "
-        "and names that match nothing vanish silently",
-        help_text,
+        f"checkpoint filtered by key name alone: a changed shape still raises{vanish}",
+        "compare shapes too, where they may differ" if fact.told else help_text,
         ((fact.loaded_at, "loaded here"),),
     )
 

@@ -55,11 +55,13 @@ def check(fact: Load) -> Iterator[Report]:
         return
     if fact.checked or fact.piecemeal or fact.merged is not None:  # merged: nothing can be missing, see MDL303
         return
+    whose = fact.receiver if 0 < len(fact.receiver) <= 30 else "model"
+    advice = f"missing, unexpected = {whose}.load_state_dict(...), and raise or log what is missing"
     if fact.live:
         yield Report(
             fact.place,
             "weights of another model are loaded with strict=False: names that differ are passed over silently",
-            "missing, unexpected = model.load_state_dict(...), and raise or log what is missing",
+            advice,
             preview=True,
         )
         return
@@ -75,7 +77,7 @@ def check(fact: Load) -> Iterator[Report]:
     yield Report(
         fact.place,
         f"the result of load_state_dict(strict=False) {how}: weights that are missing stay random, silently",
-        "missing, unexpected = model.load_state_dict(...), and raise or log what is missing",
+        advice,
     )
 
 

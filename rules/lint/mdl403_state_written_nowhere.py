@@ -49,7 +49,8 @@ def check(fact: StateWrite) -> Iterator[Report]:
         message = f"{fact.receiver}.state_dict() is a new dict at each call: this item is thrown away"
     else:
         message = f"this state dict of {fact.receiver} is changed and never loaded back: the model keeps its weights"
-    yield Report(fact.place, message, "change the dict, then model.load_state_dict(it); or copy_() into the tensor")
+    advice = f"hand the changed dict to {fact.receiver}.load_state_dict(), or copy_() into the parameter"
+    yield Report(fact.place, message, advice)
 
 
 RULE = Rule(

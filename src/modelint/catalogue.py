@@ -88,7 +88,8 @@ def nearest(text: str) -> str | None:
         alike = (length for length in range(len(wanted), 0, -1) if spelling.startswith(wanted[:length]))
         return SequenceMatcher(None, spelling, wanted).ratio(), next(alike, 0)
 
-    close = get_close_matches(wanted, by_spelling, n=5, cutoff=0.5)
+    hundred = [code.lower() for code in codes() if wanted[3:4].isdigit() and code.lower().startswith(wanted[:4])]
+    close = get_close_matches(wanted, hundred or by_spelling, n=5, cutoff=0.5)
     return by_spelling[max(close, key=likeness)] if close else None
 
 

@@ -137,7 +137,8 @@ class _Reader:
             return "; in modelint.toml the keys stand at the top, without [tool.modelint]"
         from difflib import get_close_matches
 
-        near = get_close_matches(key.replace("_", "-").lower(), known, n=1, cutoff=0.5)
+        wanted = key.replace("_", "-").lower()
+        near = [each for each in known if f"-{wanted}" in each] or get_close_matches(wanted, known, n=1, cutoff=0.5)
         return f"; did you mean {near[0]!r}?" if near else f"; the keys are {', '.join(known)}"
 
     def _error(self, key: str, words: str) -> ConfigError:

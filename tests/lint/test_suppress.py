@@ -153,6 +153,12 @@ def test_bare_hides_its_line_and_says_so() -> None:
     assert in_span(source.replace("@", ""), bare) == "# modelint: ignore"
 
 
+def test_bare_names_the_codes_that_are_on_by_default() -> None:
+    found = [at(1, "MDL401"), at(1, "MDL406")]
+    bare = apply(found, {"/a.py": b"load()  # modelint: ignore\n"}, ["/a.py"]).kept[0]
+    assert bare.help == "write `# modelint: ignore[MDL401] reason`"
+
+
 def test_bare_that_hides_nothing_is_unused() -> None:
     assert codes(run("load()  # modelint: ignore\n")) == ["MDL901"]
 

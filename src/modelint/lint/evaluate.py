@@ -272,6 +272,8 @@ def _comp_value(it: Interpreter, frame: Frame, expr: t.Comp, key: Value, value: 
         for alt in key:
             if isinstance(alt.obj, Key):
                 it.key_lands(frame, alt.obj)
+        if any(isinstance(a.obj, Key) for a in value):
+            return UNKNOWN  # {k: k for k in state}: names by names
         plain = [a.obj for a in key if isinstance(a.obj, Key)]
         entries = [a.obj for a in value if isinstance(a.obj, Entry)]
         copied = copies(expr.value)

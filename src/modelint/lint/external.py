@@ -27,7 +27,7 @@ from modelint.lint.values import (
     is_drawn,
     just,
 )
-from modelint.lint.wrappers import CLEAN_WRAPPERS, wrapper_of
+from modelint.lint.wrappers import CLEAN_WRAPPERS, SHARDING, wrapper_of
 
 if TYPE_CHECKING:
     from modelint.lint.calls import Args
@@ -94,7 +94,8 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
     if dotted.startswith("numpy."):
         if last in known.NUMPY_VALUES or dotted == "numpy.random.get_state":
             return just(Opaque("numpy", at, "numpy's random state" if last == "get_state" else "a numpy value"))
-        return just(Opaque("tensor", at, f"numpy {last}")) if dotted.startswith("numpy.random.") else UNKNOWN
+        drawn_here = dotted.startswith("numpy.random.") and last.islower() and last not in known.NUMPY_UNDRAWN
+        return just(Opaque("tensor", at, f"numpy {last}")) if drawn_here else UNKNOWN
     if dotted == "argparse.ArgumentParser":
         return just(Opaque("parser", at))
     if dotted in known.UNSAFE_MAKERS:
@@ -102,7 +103,7 @@ def external(it: Interpreter, frame: Frame, dotted: str, node: t.Call, args: Arg
     if dotted in FUNCTIONS:
         return FUNCTIONS[dotted](it, frame, node, args)
     if last in CLEAN_WRAPPERS and args.pos:
-        return args.pos[0]
+        return _instead(it, args.pos[0]) if frame.conditional and last in SHARDING else args.pos[0]
     cleaned = calls.sanitize_call(it, frame, last, args)
     if cleaned is not None:
         return cleaned
@@ -180,6 +181,17 @@ def _below(it: Interpreter, wraps: tuple[Wrap, ...], layer: Wrap) -> tuple[Wrap,
         both = {layer.place, wraps[0].place} <= it.wrapped_under_condition
         return wraps[1:] if both else wraps
     return wraps
+
+
+def _instead(it: Interpreter, inner: Value) -> Value:
+    """What a sharding wrapper gets that is put on under a condition: not what was wrapped for several devices under
+    another one. These ways exclude each other."""
+    return tuple(
+        a._replace(obj=a.obj._replace(wraps=a.obj.wraps[1:]))
+        if isinstance(a.obj, Model) and a.obj.wraps and a.obj.wraps[0].place in it.wrapped_under_condition
+        else a
+        for a in inner
+    )
 
 
 def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call, args: Args) -> Value:

@@ -92,7 +92,8 @@ class TorchLoad(NamedTuple):
 
 
 class KeyRewrite(NamedTuple):
-    """A prefix taken off a key without looking where it stands. ``how``: replace, slice, lstrip, split."""
+    """A prefix taken off a key without looking where it stands. ``how``: replace, replace once,
+    slice, lstrip, split."""
 
     place: Place
     how: str
@@ -111,7 +112,9 @@ class KeyFilter(NamedTuple):
     place: Place
     loaded_at: Place
     #: Loaded strictly as it is: what the model misses still raises.
-    strict: bool = False
+    strict: bool
+    #: The function says which names, or how many, matched.
+    told: bool
 
 
 class TryLoad(NamedTuple):

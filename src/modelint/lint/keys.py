@@ -68,7 +68,8 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
             and _PREFIX.match(old)
             and (key.rewritten is None or key.rewritten[1] == "rename")
         ):
-            cut = key._replace(rewritten=(at, "replace", old, guarded))
+            once = literal(args.expr(2)) == 1
+            cut = key._replace(rewritten=(at, "replace once" if once else "replace", old, guarded))
             if isinstance(frame.scope, t.Def) and RENAMES_KEY.search(frame.scope.name):
                 key_lands(it, frame, cut)  # what this function returns is a key
             return just(cut)
@@ -124,6 +125,7 @@ def key_split(it: Interpreter, frame: Frame, obj: Opaque, expr: t.Sub, keys: Val
     for alt in keys:
         if isinstance(alt.obj, Key):
             guarded = alt.obj.anchored or guards.anchored(it.usage(frame), frame, alt.obj.name)
+            guarded = guarded or guards.asks_inside(frame, alt.obj.name, obj.detail)
             return just(alt.obj._replace(rewritten=(obj.place, "split", obj.detail, guarded)))
     return UNKNOWN
 
@@ -170,9 +172,16 @@ def name_test(it: Interpreter, frame: Frame) -> Place | None:
                 continue
             left = it.peek(frame, part.left)
             held = it.peek(frame, right)
+            if any(isinstance(a.obj, Key) and _iterated(a.obj.text) == _iterated(render(right)) for a in left):
+                continue  # still there, in the dict that is walked over?
             if any(isinstance(a.obj, Key) for a in left) and _is_model_keys(held, left, render(right)):
                 return test.place
     return None
+
+
+def _iterated(text: str) -> str:
+    """The dict that a loop over ``text`` walks over."""
+    return text.removesuffix(".keys()").removesuffix(".items()")
 
 
 def _parts(expr: t.Expr, truth: bool) -> list[tuple[t.Expr, bool]]:

@@ -103,6 +103,9 @@ RANDOM_MAKERS = frozenset({
     "rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "bernoulli", "multinomial",
 })  # fmt: skip
 
+#: Functions of ``numpy.random`` that give no values.
+NUMPY_UNDRAWN = frozenset({"default_rng", "seed", "set_state", "shuffle", "get_bit_generator", "set_bit_generator"})
+
 #: What ``load_state_dict`` is called on when it is not a model.
 NOT_A_MODEL = re.compile(
     r"optim|sched|scaler|sampler|loader|meter|(^|_)(opt|opt_[a-z]|lr|amp|ema_state|early_stop\w*|warmup|tracker"

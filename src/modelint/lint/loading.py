@@ -71,11 +71,11 @@ def load_state_dict(
                 reported = reported or ("logged" if merged in it.told else "")
             refused = reported == "refused" or alt.obj.filtered in it.shape_checked
             if alt.obj.filtered is not None and is_model and not refused:
-                it.emit(KeyFilter(alt.obj.filtered, at))
+                it.emit(KeyFilter(alt.obj.filtered, at, strict=False, told=bool(reported)))
         elif isinstance(alt.obj, DictVal) and alt.obj.filtered is not None and is_model:
             if alt.obj.filtered in it.shape_checked or reported == "refused":
                 continue
-            it.emit(KeyFilter(alt.obj.filtered, at, strict == "yes"))
+            it.emit(KeyFilter(alt.obj.filtered, at, strict == "yes", bool(reported)))
     result = "used"
     if node is frame.top_call:
         result = "dropped"

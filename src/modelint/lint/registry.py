@@ -307,11 +307,14 @@ def _computes_tensor(nodes: list[t.Node]) -> bool:
 def _worked_out_from(store: Store, method: t.Def) -> list[t.Node]:
     """All nodes that a new value is worked out from, through local names of the method.
 
-    Names bound in another branch than the store do not count: a cache is read in one and made anew in the other.
+    Names bound in another branch than the store do not count: a cache is read in one and made anew in the other. Nor
+    do names bound after it, where nothing loops.
     """
     assigns: dict[str, list[t.Expr]] = {}
-    for node in (node for part in alongside(method.body, store.place.node) for node in t.walk(part)):
-        if isinstance(node, t.Assign):
+    nodes = [node for part in alongside(method.body, store.place.node) for node in t.walk(part)]
+    loops = any(isinstance(node, t.For | t.While) for node in nodes)
+    for node in nodes:
+        if isinstance(node, t.Assign) and (loops or node.n <= store.place.node):
             for target in node.targets:
                 if isinstance(target, t.Name):
                     assigns.setdefault(target.id, []).append(node.value)

@@ -115,7 +115,8 @@ def _bare(path: str, directive: Directive, hid: set[str]) -> Diagnostic:
         return _diagnostic("MDL902", path, directive.span, message, f"write `# modelint: {words}[CODE] reason`")
     if not hid:
         return _unused(path, directive, "every code", directive.span)
-    codes = ", ".join(sorted(hid))
+    usual = {code for code in hid if getattr(catalogue.rule(code), "status", "on") == "on"}
+    codes = ", ".join(sorted(usual or hid))
     message = f"this comment hides {codes}, and whatever comes to this line later"
     return _diagnostic("MDL902", path, directive.span, message, f"write `# modelint: {words}[{codes}] reason`")
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modelint.lint import tree as t
-from modelint.lint.facts import Load, TryLoad
+from modelint.lint.facts import TryLoad
 from modelint.lint.state import Frame
 from modelint.lint.usage import is_log
 from modelint.rule import Place
@@ -61,11 +61,6 @@ def _is_none(expr: t.Expr | None) -> bool:
     return expr is None or (isinstance(expr, t.Const) and expr.value is None)
 
 
-def _cannot_raise(it: Interpreter, place: Place) -> bool:
-    """Is this a load of the model's own state dict, with a checkpoint merged in? Whatever is missing is there."""
-    return any(isinstance(f, Load) and f.place == place and f.merged is not None for f in it.facts)
-
-
 def _handler(it: Interpreter, frame: Frame, handler: t.Handler, *, tries_next: bool) -> str:
     """ "gone" (raises, leaves, tells the caller), "retries" (loads again) or "swallows"."""
     for node in t.walk(list(handler.body)):
@@ -84,9 +79,8 @@ def _handler(it: Interpreter, frame: Frame, handler: t.Handler, *, tries_next: b
                 "exit",
             ):
                 return "gone"
-            again = _RETRIES.search(name) and not is_log(node) and not _in_branch(handler.body, node)
-            if again and not _cannot_raise(it, frame.place(node)):
-                return "retries"
+            if _RETRIES.search(name) and not is_log(node) and not _in_branch(handler.body, node):
+                return "retries"  # what is wrong with that load is told of it
             told = any(isinstance(n, t.Name) and n.id == handler.name for a in node.args for n in t.walk(a))
             if (
                 handler.name

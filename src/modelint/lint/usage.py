@@ -17,7 +17,8 @@ _LOGS = re.compile(
 )
 _MISSING = re.compile(
     r"missing|missed|unexpected|mismatch|unmatched|not_loaded|notloaded|unloaded|unused_key|skipped|matched|transferred"
-    r"|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|extra_keys|lost_keys|ignored_keys"
+    r"|incompatible|intersect_count|loaded_keys|different_key|keys_diff|diff_keys|extra_keys|lost_keys|ignored_keys|no_load_key"
+    r"|fail(ed)? to load"
     r"|not in model|not_in_model|(load|param|weight|layer|key|tensor)[^%{]*(%d|\{[^}]*\}) ?(/|of) ?(%d|\{)",
     re.IGNORECASE,
 )

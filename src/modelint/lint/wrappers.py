@@ -37,6 +37,9 @@ CLEAN_WRAPPERS = frozenset({
     "trace", "symbolic_trace", "setup_module",
 })  # fmt: skip
 
+#: Those of them that spread one model over many devices, as DataParallel and DDP would.
+SHARDING = frozenset({"FullyShardedDataParallel", "FSDP", "fully_shard"})
+
 #: Frameworks whose classes bear the same names and behave otherwise.
 OTHER_FRAMEWORKS = frozenset({
     "paddle", "mindspore", "jittor", "flax", "haiku", "jax", "tensorflow", "keras", "mxnet", "oneflow", "tinygrad",
