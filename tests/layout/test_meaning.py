@@ -88,7 +88,8 @@ def test_a_class_of_torch_for_one_of_the_project_is_another_type() -> None:
     root = definition(names=("a",))
     for old, new in ((own, leaf()), (leaf(), own)):
         meaning = compare(layout(root=root, a=old), layout(root=root, a=new))
-        assert [(part.path, part.what, part.old, part.new) for part in meaning.parts] == [("a", "type", old.cls, new.cls)]
+        told = [(part.path, part.what, part.old, part.new) for part in meaning.parts]
+        assert told == [("a", "type", old.cls, new.cls)]
         assert (meaning.same, meaning.traced) == (False, True)
     untraced = own._replace(label="source", trace=None)
     assert compare(layout(root=root, a=untraced), layout(root=root, a=leaf())).same
