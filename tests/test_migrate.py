@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,29 @@ def lock(shell: Shell, text: str, config: str = CONFIG) -> None:
     shell.write(text)
     shell.write(config, "pyproject.toml")
     assert shell.run("lock")[0] == 0
+
+
+TWINS = """import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.p = nn.Linear(8, 8)
+        self.q = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.p(x) - self.q(x).exp()
+"""
+
+
+def lock_with_inputs(shell: Shell, text: str) -> None:
+    """Locked and committed: numbers need the code of before."""
+    lock(shell, text, f"{CONFIG}inputs = ['float32[2, 8]']\n")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "-q"), ("add", "-A"), (*who, "commit", "-q", "-m", "locked")):
+        subprocess.run(["git", *command], cwd=shell.folder, check=True)
 
 
 def test_hooks_go_into_the_classes_that_changed(shell: Shell) -> None:
@@ -250,6 +274,70 @@ def test_what_nothing_decides_stops_until_somebody_has_chosen(shell: Shell) -> N
     assert shell.run("check", "--only", "layout")[0] == 1
 
 
+def choose(text: str, which: int) -> str:
+    """As the comment says: the comment signs of one option are taken off, and what stops is deleted."""
+    block, found, within = text.split("\n"), [], 0
+    while block:
+        line = block.pop(0)
+        bare = line.strip()
+        if option := re.match(r"# (\d+)\. ", bare):
+            within = int(option[1])
+        elif within and not bare.startswith("#"):
+            within = 0
+            while block.pop(0).strip() != "raise RuntimeError(":
+                pass
+            while block.pop(0).strip() != ")":
+                pass
+            continue
+        elif within == which:
+            line = line.replace("# ", "", 1)
+        found.append(line)
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize(("which", "rows"), [(1, 4), (2, 0)])
+def test_what_somebody_has_chosen_is_proved_and_accepted(shell: Shell, which: int, rows: int) -> None:
+    """A head of another size: the rows that both have are kept, or all starts anew."""
+    made = "import torch, net; m = net.Net(); [torch.nn.init.normal_(p) for p in m.parameters()]"
+    shell.loads(f"{made}; torch.save(m.state_dict(), 'v1.pt')")
+    shell.edit(("nn.Linear(8, 4)", "nn.Linear(8, 6)"))
+    assert shell.run("migrate", "net")[0] == 1
+    shell.write(choose((shell.folder / "net.py").read_text(), which))
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "net: accepted: safe" in out, out
+    assert shell.run("check", "--only", "layout")[0] == 0
+    loaded = shell.loads(
+        "import torch, net; m = net.Net(); was = m.head.weight.clone(); old = torch.load('v1.pt')['head.weight']\n"
+        "m.load_state_dict(torch.load('v1.pt')); now = m.head.weight\n"
+        "print([n for n in range(7) if torch.equal(now[:n], old[:n]) and torch.equal(now[n:], was[n:])])"
+    )
+    assert loaded == f"[{rows}]"
+    before = shell.contents()
+    assert shell.run("migrate", "net")[0] == 0
+    assert shell.contents() == before
+
+
+def test_a_choice_that_computes_something_else_is_not_accepted(shell: Shell) -> None:
+    """Numbers know; both of two siblings load."""
+    lock_with_inputs(shell, TWINS)
+    shell.edit(*((f"self.{old}{end}", f"self.{new}{end}") for old, new in ("px", "qy") for end in (" =", "(")))
+    hook = (
+        "    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):\n"
+        "        for key in list(state_dict):\n"
+        "            name = key[len(prefix) :].partition('.')[0]\n"
+        "            if name in NAMES:\n"
+        "                state_dict[key.replace(name + '.', NAMES[name] + '.')] = state_dict.pop(key)\n"
+        "        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)\n\n"
+    )
+    text = (shell.folder / "net.py").read_text().replace("    def forward", hook + "    def forward", 1)
+    shell.write(text.replace("class ", "NAMES = {'p': 'y', 'q': 'x'}\n\n\nclass ", 1))
+    code, out = shell.run("migrate", "net")
+    assert code == 1 and "old files load, and compute something else: " in out, out
+    shell.edit(("{'p': 'y', 'q': 'x'}", "{'p': 'x', 'q': 'y'}"))
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "numbers: equal" in out and "accepted: safe" in out, out
+
+
 def test_what_cannot_be_proved_is_put_back(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hook is right by its names, and the class does away with what it loads."""
     shell.edit(
@@ -384,7 +472,7 @@ def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -
         "        self.fc =",
         "        self.down = Conv1D(dim, 16)\n        self.square = Conv1D(dim, dim)\n        self.fc =",
     )
-    lock(shell, text.replace("self.fc(self.norm(x))", "self.square(self.down(self.fc(self.norm(x))))"))
+    lock_with_inputs(shell, text.replace("self.fc(self.norm(x))", "self.square(self.down(self.fc(self.norm(x))))"))
     made = "import torch, net; m = net.Net(); [torch.nn.init.normal_(p) for p in m.parameters()]"
     shell.loads(f"{made}; torch.save((m.state_dict(), m(torch.ones(1, 8))), 'v1.pt')")
     shell.edit(
@@ -394,6 +482,7 @@ def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -
     )
     code, out = shell.run("migrate", "net")
     assert code == 0 and "square.weight with its axes in the order 1, 0" in out, out
+    assert "numbers: equal" in out, out
     code = "import torch, net; m = net.Net(); state, y = torch.load('v1.pt'); m.load_state_dict(state)"
     code += "; assert torch.allclose(m(torch.ones(1, 8)), y); m.load_state_dict(m.state_dict())"
     shell.loads(code + "; assert torch.allclose(m(torch.ones(1, 8)), y)")

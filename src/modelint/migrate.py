@@ -82,6 +82,10 @@ def _said(done: Migrated) -> Iterator[str]:
         yield f"{name}: not migrated: {shown(done.why)}"
     elif done.outcome == "nothing":
         yield f"{name}: nothing to migrate: {_files(done)} load"
+        if done.numbers is not None:
+            yield f"  {_numbers(done)}"
+        if done.why:
+            yield f"  {shown(done.why)}"
     else:
         yield from _written(done, name)
     if done.locked is not None:

@@ -417,3 +417,39 @@ def test_the_names_that_statements_use_are_known() -> None:
             each.id for each in ast.walk(method) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
         }
         assert stored <= {*LOCALS, "local_metadata"}
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("living", [True, False])
+def test_a_file_that_was_completed_from_the_model_stops(living: bool, told: bool) -> None:
+    """As FSDP2 does it with full_state_dict: all names are there, and those that old files lack are the model's."""
+    case = CASES["shifted"]
+    old = filled(run(HEAD + net(*case.old))().state_dict())
+    model = run(edited(HEAD + net(*case.new), case.changes))()
+    own = model.state_dict(keep_vars=living)
+    file = OrderedDict({**own, **old})
+    if told:
+        file._metadata = old._metadata
+    with pytest.raises(RuntimeError, match=r"net\.3 comes from the model itself"):
+        model.load_state_dict(file)
+    model.load_state_dict(OrderedDict(own))  # nothing but the model's own, in whatever dict
+    run(edited(HEAD + net(*case.new), case.changes))().load_state_dict(OrderedDict(own))
+
+
+def test_a_file_that_was_completed_is_no_matter_for_what_only_came_beside() -> None:
+    case = CASES["added"]
+    old = filled(run(HEAD + net(*case.old))().state_dict())
+    model = run(edited(HEAD + net(*case.new), case.changes))()
+    model.load_state_dict(OrderedDict({**model.state_dict(), **old}))
+
+
+def test_what_was_shifted_beside_what_is_dropped_stops_too() -> None:
+    was = ("gone = nn.Linear(2, 2)", "net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))")
+    now = ("net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))",)
+    changes = (Dropped("gone"), Renamed("net.1", "net.2"), Renamed("net.0", "net.1"), Added(("net.0",)))
+    old = filled(run(HEAD + net(*was))().state_dict())
+    model = run(edited(HEAD + net(*now), changes))()
+    with pytest.raises(RuntimeError, match=r"net\.2 comes from the model itself"):
+        model.load_state_dict(OrderedDict({**model.state_dict(), **old}))
+    model.load_state_dict(old)
+    assert torch.equal(model.net[2].weight, old["net.1.weight"])

@@ -82,6 +82,19 @@ def test_another_way_of_being_called_is_the_callers_matter() -> None:
     assert [part.path for part in compare(old, new).parts] == [""]
 
 
+def test_a_class_of_torch_for_one_of_the_project_is_another_type() -> None:
+    """Although each is called in its own way, and the class of torch has no source to compare."""
+    own = definition("9" * 16, cls="project.StandardizedConv", names=("weight",), tag="1" * 8)
+    root = definition(names=("a",))
+    for old, new in ((own, leaf()), (leaf(), own)):
+        meaning = compare(layout(root=root, a=old), layout(root=root, a=new))
+        told = [(part.path, part.what, part.old, part.new) for part in meaning.parts]
+        assert told == [("a", "type", old.cls, new.cls)]
+        assert (meaning.same, meaning.traced) == (False, True)
+    untraced = own._replace(label="source", trace=None)
+    assert compare(layout(root=root, a=untraced), layout(root=root, a=leaf())).same
+
+
 def test_names_follow_renames() -> None:
     old = layout(root=definition(names=("a", "b")), a=leaf(), b=leaf())
     new = layout(root=definition(names=("z", "b")), z=leaf(), b=leaf())

@@ -38,8 +38,9 @@ from modelint.layout.migrating.migration import (
 
 #: The names that the statements give to what they work with.
 LOCALS = frozenset(
-    "assign axes axis complete direction fresh index is_old key keys length module modules moved name new news norm old"
-    " olds own parts pieces rest rows shape size sizes source split tensor version weight whole".split()
+    "assign axes axis complete direction fresh given hides index is_old key keys length mine module modules moved name"
+    " new news norm old olds own parts pieces rest rows same shape size sizes source split taken tensor value version"
+    " weight whole".split()
 )
 _SUMMED = 4
 _CHOOSE = "CHOOSE ONE of these, take the comment signs off its lines, and delete the lines from `for` to the end of"
@@ -111,7 +112,7 @@ class _Writer:
         if not form.blind:
             return []
         if not form.by_version:
-            return [*_has_old_names(form, width), *_has_old_shapes(form, width)]
+            return [*_has_old_names(form, width), *_has_old_shapes(form, width), *self._is_completed("is_old")]
         lines = ['version = local_metadata.get("version")']
         if form.news:
             return [
@@ -119,6 +120,7 @@ class _Writer:
                 *tuple_of("news", list(form.news), "prefix + ", width),
                 f"is_old = not any({STARTS}(news) for key in state_dict)",
                 f"is_old = is_old and (version is None or version < {self._version})",
+                *self._is_completed(f"(version is None or version < {self._version})"),
             ]
         names = ", ".join(f"{{prefix}}{name}" for name in form.doubtful[:3]) + (", ..." if form.doubtful[3:] else "")
         cls = self._method.name.rpartition(".")[0]
@@ -135,6 +137,34 @@ class _Writer:
             "if version is None and is_old:",
             *indented(error),
             f"is_old = is_old and version < {self._version}",
+        ]
+
+    def _is_completed(self, maybe: str) -> list[str]:
+        """Stops where what old files lack was put there from the model itself; ``maybe``: the file may be old.
+
+        FSDP2 does so (full_state_dict), and whoever merges a file into a state dict of the model.
+        """
+        form, width = self._form, self._width
+        if not form.misleading:
+            return []
+        more = ", ..." if form.misleading[1:] else ""
+        text = (
+            "comes from the model itself (a merged state dict, or full_state_dict of FSDP2), which hides that the"
+            " file is of an older form: load it into the model by itself, before that is sharded"
+        )
+        return [
+            *comment("Values of the model's own among those of a file hide what the file is.", width),
+            *tuple_of("given", list(form.misleading), "", width),
+            "mine = {}",
+            "for name, tensor in own.items():",
+            "    value = state_dict.get(prefix + name)",
+            "    if value is not None:",
+            "        same = value.data_ptr() == tensor.data_ptr() != 0",
+            "        mine[name] = same or value is tensor",
+            'taken = [name + "." for name in mine if mine[name]]',
+            "hides = any(name.startswith(given) for name in taken)",
+            f"if hides and {maybe} and not all(mine.values()):",
+            *indented(raised(f"{{prefix}}{form.misleading[0]}{more}", text, width - 4)),
         ]
 
     def _statements(self, changes: Sequence[Change], width: int, at: int | None = None) -> list[str]:

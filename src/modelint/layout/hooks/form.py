@@ -37,6 +37,8 @@ class Form(NamedTuple):
     news: tuple[str, ...]
     #: Names that the blind ones look at.
     doubtful: tuple[str, ...]
+    #: Of ``news``, those that mislead where a file was completed with the model's own values.
+    misleading: tuple[str, ...]
 
     @property
     def by_version(self) -> bool:
@@ -59,7 +61,10 @@ def form_of(changes: Sequence[Change]) -> Form:
     olds = [name for at, name in old if (at, name) not in again and not _is_between(at, name, new)]
     news = [name for _, name in new if not any(touch(name, other) for _, other in old)]
     doubtful = [name for at, name in sorted(again | cannot) if not _is_between(at, name, new)]
-    unique = [tuple(dict.fromkeys(names)) for names in (olds, shaped, news, doubtful)]
+    told = olds or shaped  # else their being there is all that tells a new file
+    kept = [name for _, each in every if isinstance(each, Added) for name in made(each)] if told else []
+    misleading = [name for name in news if doubtful and name not in kept]
+    unique = [tuple(dict.fromkeys(names)) for names in (olds, shaped, news, doubtful, misleading)]
     return Form(frozenset(blind), *unique)
 
 

@@ -24,11 +24,12 @@ from modelint.layout.migrating.bridge import Unbridged
 from modelint.layout.migrating.migration import ClassMigration
 from modelint.layout.migrating.plan import MANIFEST, Edit, Plan, Uneditable
 from modelint.layout.migrating.spread import Unplaced
-from modelint.layout.settling import numbers
+from modelint.layout.settling import numbers, settle
 from modelint.layout.settling.sides import Case
 from modelint.layout.traced import Failure, Result
 
 if TYPE_CHECKING:
+    from modelint.layout.drift import Drift
     from modelint.layout.layout import Layout
     from modelint.layout.settling.numbers import Declares
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Outcome = Literal["nothing", "migrated", "planned", "open", "refused", "failed", "missed"]
 #: The name under which a file of today is loaded; no release is called so.
 _TODAY = "today"
+_OR_REASON = "undo that change, or give --reason TEXT to accept it"
 _LOADER = "`modelint migrate {} --loader FILE` writes a function for old files instead, and leaves the classes alone"
 
 
@@ -145,13 +147,27 @@ class _Run:
         return self._attempt(plan, built)
 
     def _as_it_is(self, built: Result) -> tuple[Migrated, Result | None]:
-        """Old files load: what other keys they have is accepted, where that is all that differs."""
+        """Old files load, perhaps as somebody has chosen: what other keys they have is accepted, where numbers do not
+        speak against it, and that is all that differs.
+        """
+        nothing = Migrated(self._declaration, "nothing", releases=tuple(self._known.speaks))
         drift = judge.compare(self._declaration, self._known.bases[0].manifest, built)
         keys = drift.diff.missing or drift.diff.unexpected or drift.diff.reshaped
-        if not keys or drift.cls != "safe" or self._options.dry:
-            return Migrated(self._declaration, "nothing", releases=tuple(self._known.speaks)), None
-        locked, _ = lock.accept(self._declaration, built, self._known, lock.Options(reason=self._options.reason))
-        return Migrated(self._declaration, "nothing", releases=tuple(self._known.speaks), locked=locked), built
+        if not keys or self._options.dry:
+            return nothing, None
+        found = self._numbers(drift, built)
+        load = built.loads[MANIFEST]
+        exact = not (drift.diff.reshaped or load.dropped or load.unreached or load.filled)
+        if found is not None and found.outcome == "different" and exact and not self._options.reason:
+            return self._refused(f"old files load, and compute something else: {found.words}; {_OR_REASON}"), None
+        if found is not None and found.outcome == "equal":
+            drift = settle.settled(drift, found)
+        if drift.cls != "safe":
+            why = f"something else changed, too: `modelint check` says what, `modelint lock {self._name}` accepts it"
+            return nothing._replace(why=why, numbers=found), None
+        options = lock.Options(reason=self._options.reason, numbers=found)
+        locked, _ = lock.accept(self._declaration, built, self._known, options)
+        return nothing._replace(locked=locked, numbers=found), built
 
     def _attempt(self, plan: Plan, before: Result, *, only_equal: bool = False) -> tuple[Migrated, Result | None]:
         """Write, build, prove, accept; what was written is put back where that fails."""
@@ -172,7 +188,8 @@ class _Run:
             if plan.is_open:
                 files.keep()
                 return migrated, None
-            found = self._numbers(plan, built)
+            base = self._known.bases[0].manifest
+            found = self._numbers(judge.compare(self._declaration, base, built, known=plan.renames), built)
             if only_equal and (found is None or found.outcome != "equal"):
                 return self._refused("numbers do not say so"), None
             if found is not None and found.outcome == "different" and plan.is_exact and not self._options.reason:
@@ -223,15 +240,13 @@ class _Run:
             return f"lose {_some(lost)}"
         return f"do not reach {_some(built)}" if built else None
 
-    def _numbers(self, plan: Plan, built: Result) -> Numbers | None:
+    def _numbers(self, drift: Drift, built: Result) -> Numbers | None:
         """What running says; None: no inputs are declared."""
         if self._declaration.inputs is None:
             return None
-        base = self._known.bases[0].manifest
-        drift = judge.compare(self._declaration, base, built, known=plan.renames)
-        case = Case(self._declaration, base, built, drift, self._python)
         if not numbers.can_settle(drift, self._declaration):
             return Numbers("unsettled", "nothing is open")
+        case = Case(self._declaration, self._known.bases[0].manifest, built, drift, self._python)
         # Nothing that is remembered: it was found without the hooks.
         ((_, found),) = numbers.settle([case], self._options.declares)
         return found
@@ -309,10 +324,7 @@ def _content(path: str) -> bytes | None:
 
 
 def _different(found: Numbers) -> str:
-    return (
-        f"put back: old files would load, and compute something else: {found.words}; undo that change, "
-        "or give --reason TEXT to accept it"
-    )
+    return f"put back: old files would load, and compute something else: {found.words}; {_OR_REASON}"
 
 
 def _what(load: Load) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter, UninitializedTensorMixin  # type: ignore[attr-defined]
 
-from . import reach, record
+from . import apart, reach, record
 from .blame import is_about_meta, one_line
 from .state import Snapshot
 
@@ -31,6 +31,8 @@ _QUOTED = re.compile(r'"([^"]*)"')
 _ROUNDS = 8
 _LOADING = ("load_state_dict", "_load_from_state_dict", "set_extra_state")
 _SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
+#: What a file of plain tensors has not.
+_NO_MORE: dict[str, Any] = {"extra": [], "ties": [], "versions": None}
 _overriding: dict[tuple[type, tuple[str, ...]], bool] = {}
 
 
@@ -89,6 +91,10 @@ class Loader:
         """The verdict on one old layout."""
         if not self._hooks and self._is_mine(old):
             return _verdict(hooks=False)
+        if not (self._changes or old["extra"] or any(each["shape"] is None for each in old["keys"].values())):
+            error = apart.refusal(self._model, old, lambda keys: _file({**_NO_MORE, "keys": keys}, self._state))
+            if error is not None:
+                return _refused(error, hooks=False)
         verdict, asked = self._on_meta(old)
         if _is_certain(verdict) or not self._changes:
             return verdict
@@ -248,7 +254,7 @@ def _verdict(hooks: bool, error: str | None = None) -> dict[str, Any]:
     }
 
 
-def _file(old: Mapping[str, Any], state: Mapping[str, Any], real: frozenset[str]) -> _File:
+def _file(old: Mapping[str, Any], state: Mapping[str, Any], real: frozenset[str] = frozenset()) -> _File:
     """A state dict of the old layout, on the meta device, but for ``real`` and for what the model holds elsewhere."""
     found = _File()
     for key, spec in old["keys"].items():
@@ -258,7 +264,8 @@ def _file(old: Mapping[str, Any], state: Mapping[str, Any], real: frozenset[str]
             found[key] = UninitializedParameter(device="meta", dtype=dtype)  # type: ignore[call-arg]
             continue
         there = key in real or (isinstance(own, torch.Tensor) and not own.is_meta)
-        found[key] = torch.zeros(spec["shape"], dtype=dtype, device="cpu" if there else "meta")
+        make = torch.zeros if there else torch.empty
+        found[key] = make(spec["shape"], dtype=dtype, device="cpu" if there else "meta")
     for key in old["extra"]:
         found[key] = state.get(key)
     for group in old["ties"]:
