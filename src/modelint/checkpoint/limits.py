@@ -14,8 +14,8 @@ PICKLE = 256 << 20
 INFLATED = 64 << 20
 RATIO = 60
 #: Opcodes, lists and dicts and tuples and calls, and marks that are open at once.
-OPS = 7_000_000
-CONTAINERS = 2_000_000
+OPS = 6_000_000
+CONTAINERS = 1_600_000
 MARKS = 20_000
 #: An integer, in bytes, and in digits when it is written as text.
 INTEGER = 256

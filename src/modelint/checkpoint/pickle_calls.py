@@ -10,15 +10,28 @@ from modelint.checkpoint.pickle_state import State
 
 _unsigned_short = struct.Struct("<H").unpack_from
 _integer = struct.Struct("<i").unpack_from
+#: The lines of a name that are kept, to be known again: longer ones are rare.
+_BOTH = 200
 
 
 class Calls(State):
     """One method for each opcode: given the place after it, it returns that of the next."""
 
     def op_global(self, at: int) -> int:
+        # A name is written out wherever it is used: the second time its lines are known.
+        find = self.data.find
+        end = find(b"\n", find(b"\n", at) + 1) + 1
+        known = self.lines.get(self.data[at:end]) if end - at <= _BOTH else None
+        if known is not None:
+            self.stack.append(known)
+            return end
+        start = at
         module, at = self.line(at, limits.NAME)
         name, at = self.line(at, limits.NAME)
-        self.stack.append(self.global_of(module.decode(), name.decode()))
+        found = self.global_of(module.decode(), name.decode())
+        if at - start <= _BOTH:
+            self.lines[self.data[start:at]] = found
+        self.stack.append(found)
         return at
 
     def op_stack_global(self, at: int) -> int:

@@ -117,6 +117,7 @@ class Machine(Scalars, Containers, Calls):
 
     def op_proto(self, at: int) -> int:
         self.protocol = self.data[at]
+        self.lines.clear()  # what a name stands for depends on it
         if self.protocol > pickle.HIGHEST_PROTOCOL:
             raise Refused(f"pickle protocol {self.protocol} is newer than any that is known")
         return at + 1

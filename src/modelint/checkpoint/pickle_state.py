@@ -36,6 +36,8 @@ class State:
         #: Calls that load bytes which stand in the pickle itself.
         self.loads: list[Call] = []
         self._known: dict[tuple[str, str], Global] = {}
+        #: Of this pickle: the two lines of a GLOBAL as they stand in it.
+        self.lines: dict[bytes, Global] = {}
         #: The piece of the source that is looked at, where it begins there, and where in it the pickle has to end,
         #: which may lie behind the piece. Opcodes are given places in the piece.
         self.data = b""
@@ -51,6 +53,7 @@ class State:
         self.below: list[list[object]] = []
         #: Entries 0, 1, 2, ... in order, as nearly every pickle has them, and the others.
         self.memo: list[object] = []
+        self.lines = {}
         self.sparse: dict[int, object] = {}
 
     def truncated(self) -> NoReturn:
@@ -101,7 +104,8 @@ class State:
         self.budget.containers -= 1
         self.budget.memory -= 112
         call = Call(function, args, kwargs)
-        if name := call.name:
+        name = function.said if type(function) is Global else call.name
+        if name:
             self.calls[name] = None
             if name == LOADS:
                 self.loads.append(call)
@@ -121,7 +125,7 @@ class State:
             module, name = _renamed(module, name)
         found = self._known.get((module, name))
         if found is None:
-            self.budget.keep(600 + 12 * (len(module) + len(name)))
+            self.budget.keep(800 + 12 * (len(module) + len(name)))
             found = self._known[module, name] = Global(module, name)
             self.globals[found.said] = None
         return found

@@ -56,12 +56,14 @@ class DictNode:
 class Global:
     """What ``module`` holds by ``name``, which may have dots. Python 2 names are as Python 3 would look them up."""
 
-    __slots__ = ("module", "name", "said")
+    __slots__ = ("last", "module", "name", "said")
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
         self.name = name
         self.said = f"{module}.{name}"
+        #: Behind its last dot.
+        self.last = name.rpartition(".")[2]
 
 
 class Call:
@@ -84,8 +86,16 @@ class Call:
     @property
     def name(self) -> str:
         """Of the function, with its module; "" if it has none."""
-        named = self.function.named if isinstance(self.function, Persistent) else self.function
-        return named.said if isinstance(named, Global) else ""
+        function = self.function
+        if type(function) is Persistent:
+            function = function.named
+        return function.said if type(function) is Global else ""
+
+    @property
+    def last(self) -> str:
+        """The same behind its last dot."""
+        function = self.function
+        return function.last if type(function) is Global else self.name.rpartition(".")[2]
 
 
 class Persistent:

@@ -14,13 +14,15 @@ from modelint.checkpoint.contents import Root, Stored
 from modelint.checkpoint.facts import WholeModule
 from modelint.checkpoint.limits import Budget
 from modelint.checkpoint.nodes import Pairs, items_of, named, pairs_of, state_of, type_name, words
-from modelint.checkpoint.pickle_values import Call, TupleNode
+from modelint.checkpoint.pickle_values import Call, DictNode, ListNode, TupleNode
 from modelint.checkpoint.tensors import Tensors
 
 #: Names longer than this lead to no state dict.
 _NAME = 200
 #: So many values are looked at more than once, where they are shared; from then on once.
 _SHARED = 100_000
+#: Nothing else holds a state dict.
+_LEADING = (Call, DictNode, ListNode, TupleNode)
 _COPIES = ("ema", "teacher", "average", "shadow", "best")
 
 
@@ -45,11 +47,10 @@ class _Candidate(NamedTuple):
 
 def find(value: object, tensors: Tensors, budget: Budget) -> Found:
     """The state dicts in what a file holds. Raises Refused if there is too much of it."""
-    search = _Search(tensors, budget)
-    search.run(value, limits.LEVELS)
+    search = _Search(tensors, budget, value)
+    search.run(limits.LEVELS + 1)
     if not search.candidates:
-        search = _Search(tensors, budget)
-        search.run(value, 2 * limits.LEVELS)
+        search.run(limits.LEVELS)
     chosen = sorted(search.candidates)[: limits.ROOTS]
     whole = [WholeModule(each.cls) for each in chosen if each.kind == "module"]
     roots = tuple(_root(each, tensors, budget) for each in chosen)
@@ -75,25 +76,27 @@ def _root(candidate: _Candidate, tensors: Tensors, budget: Budget) -> Root:
 class _Search:
     """Level by level, so that the shortest path to a state dict is the one that is told."""
 
-    def __init__(self, tensors: Tensors, budget: Budget) -> None:
+    def __init__(self, tensors: Tensors, budget: Budget, value: object) -> None:
         self.tensors = tensors
         self.budget = budget
+        #: What is to be looked at next.
+        self._level = [("", value)]
         self.candidates: list[_Candidate] = []
         self.entries: dict[str, str] = {}
         self._seen: set[int] = set()
         self._visits = 0
 
-    def run(self, value: object, levels: int) -> None:
-        level = [("", value)]
-        for _ in range(levels + 1):
+    def run(self, levels: int) -> None:
+        """So many levels more."""
+        for _ in range(levels):
             following: list[tuple[str, object]] = []
-            for path, node in level:
+            for path, node in self._level:
                 self._visits += 1
                 if self._visits > _SHARED and id(node) in self._seen:
                     continue
                 self._seen.add(id(node))
                 following.extend(self._visit(path, node))
-            level = following
+            self._level = following
 
     def _visit(self, path: str, node: object) -> list[tuple[str, object]]:
         """What lies one level below."""
@@ -117,12 +120,16 @@ class _Search:
         if count:
             self._add(path, node, "dict", count)
         below = []
+        left = limits.ENTRIES_TOLD - len(self.entries) if 2 * count < len(held) else 0
         for key, value in held.items():
-            if self.tensors.is_tensor(value) or len(key) > _NAME:
+            leads = isinstance(value, _LEADING)
+            if not (leads or left > 0) or self.tensors.is_tensor(value) or len(key) > _NAME:
                 continue
-            below.append((f"{path}/{key}", value))
-            if 2 * count < len(held):
-                self._tell(f"{path}/{key}", value)
+            if leads:
+                below.append((f"{path}/{key}", value))
+            if left > 0:
+                left -= 1
+                self.entries[f"{path}/{key}"] = words(value)
         return below
 
     def _visit_items(self, path: str, items: Iterable[object]) -> list[tuple[str, object]]:
@@ -143,10 +150,6 @@ class _Search:
             copy = any(word in path.lower() for word in _COPIES)
             rank = (kind == "group", -count, copy, len(self.candidates))
             self.candidates.append(_Candidate(rank, path, node, kind, cls))
-
-    def _tell(self, path: str, value: object) -> None:
-        if len(self.entries) < limits.ENTRIES_TOLD:
-            self.entries[path] = words(value)
 
     def _pay(self, values: int) -> None:
         self.budget.containers -= values

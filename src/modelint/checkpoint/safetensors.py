@@ -110,15 +110,16 @@ def read(path: str) -> Contents:
     tensors: dict[str, Stored] = {}
     misfits: list[BadShape] = []
     for key, entry in found.entries.items():
-        each = known.get((entry.dtype, id(entry.shape)))
+        dtype, shape, begin, end = entry
+        each = known.get((dtype, id(shape)))
         if each is None:
             spec = _spec(entry)
-            each = known[entry.dtype, id(entry.shape)] = Stored(spec), dtypes.size(spec.dtype, spec.shape)
+            each = known[dtype, id(shape)] = Stored(spec), dtypes.size(spec.dtype, spec.shape)
         tensors[key], needs = each
-        if needs is not None and needs != entry.end - entry.begin:
-            dtype = tensors[key].spec.dtype
-            why = f"{dtype} of this shape needs {needs} bytes, and the file has {entry.end - entry.begin}"
-            misfits.append(BadShape(key, entry.shape, why))
+        if needs is not None and needs != end - begin:
+            said = tensors[key].spec.dtype
+            why = f"{said} of this shape needs {needs} bytes, and the file has {end - begin}"
+            misfits.append(BadShape(key, shape, why))
     if misfits:
         facts.append(misfits[0]._replace(others=len(misfits) - 1))
     entries = {"/__metadata__": f"dict of {found.metadata}"} if found.metadata else {}
@@ -162,17 +163,20 @@ def _parse(data: bytes) -> tuple[dict[str, Entry], int]:
     names: dict[bytes, str] = {}
     mark = _NEXT.match(data, 1)
     at, last = (mark.end(), mark[1]) if mark is not None and mark[1] == b"}" else (1, b"")
+    as_usual = _ENTRY.match
     while last != b"}":
-        match = _ENTRY.match(data, at)
-        if match is not None and match[1] != _METADATA:
-            raw, dtype, sizes, begin, end, last = match.groups()
-            key, at = _text(raw, at), match.end()
-            if (shape := shapes.get(sizes)) is None:
-                shape = shapes[sizes] = _checked(tuple(map(int, sizes.split(b","))) if sizes else (), key)
-            if (name := names.get(dtype)) is None:
-                name = names[dtype] = dtype.decode("ascii")
-            _add(entries, key, Entry(name, shape, int(begin), int(end)))
-            continue
+        match = as_usual(data, at)
+        if match is not None:
+            raw, dtype, sizes, begin, end, behind = match.groups()
+            if raw != _METADATA:
+                key = _text(raw, at)
+                at, last = match.end(), behind
+                if (shape := shapes.get(sizes)) is None:
+                    shape = shapes[sizes] = _checked(tuple(map(int, sizes.split(b","))) if sizes else (), key)
+                if (name := names.get(dtype)) is None:
+                    name = names[dtype] = dtype.decode("ascii")
+                _add(entries, key, Entry(name, shape, int(begin), int(end)))
+                continue
         key_match = _KEY.match(data, at)
         if key_match is None:
             raise _malformed(data, at, "a name was expected")
@@ -295,6 +299,13 @@ def _spec(entry: Entry) -> TensorSpec:
 
 def _check_coverage(entries: dict[str, Entry]) -> None:
     """Without holes and overlaps, one tensor behind the other: that is what keeps a file from having two readings."""
+    end = 0
+    for _, _, begin, after in entries.values():
+        if begin != end:
+            break
+        end = after
+    else:
+        return  # in the order of the file, as they nearly always are
     end, before = 0, ""
     for key, entry in _by_place(entries):
         if entry.begin != end:

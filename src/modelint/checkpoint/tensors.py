@@ -7,6 +7,7 @@ is a key whose function is known, and given what torch would not take: that is a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from modelint.checkpoint import dtypes, limits
@@ -103,14 +104,15 @@ class Tensors:
             return False
         known = self._rebuilds.get(function)
         if known is None:
-            last = function.name.rpartition(".")[2]
-            known = last.startswith("_rebuild_") or (function.module.startswith("torch") and last in _PARAMETERS)
+            known = function.last.startswith("_rebuild_") or (
+                function.module.startswith("torch") and function.last in _PARAMETERS
+            )
             self._rebuilds[function] = known
         return known
 
     def read(self, node: object, key: str, kind: Kind = "unknown") -> Stored:
         """The tensor that ``is_tensor`` saw. Raises Refused if there are too many of them."""
-        return self.guarded(lambda: self._read(node, kind), key, kind)
+        return self.guarded(partial(self._read, node, kind), key, kind)
 
     def guarded(self, read: Callable[[], Stored], key: str, kind: Kind) -> Stored:
         """What ``read`` gives; where that is odd, a tensor of which nothing is known, and a fact."""
@@ -139,7 +141,8 @@ class Tensors:
         for _ in range(_NESTED):
             if not isinstance(node, Call):
                 raise Odd("it is made from what is no tensor")
-            name, args = node.name.rpartition(".")[2], _arguments(node)
+            name = node.last
+            args = _arguments(node, name)
             if name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
                 kind = "parameter" if kind == "unknown" else kind
                 node = args[0]
@@ -234,14 +237,17 @@ class Tensors:
         """Sizes or strides; None for what is none."""
         if type(node) is Call and node.name == "torch.Size":
             node = node.args[0] if isinstance(node.args, TupleNode) and node.args else None
-        items = items_of(node)
+        items = node if type(node) is TupleNode else items_of(node)
         if items is None or len(items) > limits.DIMENSIONS:
             return None
         largest = 0
         for item in items:
-            if type(item) is not int or not 0 <= item < limits.NUMBER:
+            if type(item) is not int or item < 0:
                 return None
-            largest = max(largest, item)
+            if item > largest:
+                largest = item
+        if largest >= limits.NUMBER:
+            return None
         found: tuple[int, ...] = tuple(items)  # type: ignore[arg-type]
         if largest > _LARGEST or len(self._numbers) > _SHARED:
             return found
@@ -256,9 +262,9 @@ def dtype_of(node: object) -> str:
     return name if name in dtypes.BITS else dtypes.UNKNOWN
 
 
-def _arguments(call: Call) -> tuple[object, ...]:
+def _arguments(call: Call, name: str) -> tuple[object, ...]:
     """Those of a function of torch, as many as it takes. Raises Odd."""
-    known = _ARGUMENTS.get(call.name.rpartition(".")[2])
+    known = _ARGUMENTS.get(name)
     if not isinstance(call.args, TupleNode):
         if known:
             _wrong(call)
