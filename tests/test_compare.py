@@ -167,6 +167,19 @@ def test_of_two_copies_nobody_is_guessed(run: Any, folder: Path) -> None:
     load(folder / "fit.py")(model, torch.load("both.pt"))
 
 
+def test_a_pickled_module_that_fits_is_not_a_state_dict(run: Any, folder: Path) -> None:
+    trained, model = Net(), Net()
+    torch.save(trained, "whole.pt")
+    track(folder, model)
+    with pytest.raises(TypeError, match="dict-like"):
+        model.load_state_dict(torch.load("whole.pt", weights_only=False))
+    ran = run("whole.pt", "manifest:net", "--emit-code", "fit.py")
+    assert (ran.code, ran.err) == (1, "does not load as a whole; the state dict of the module in it does\n")
+    load(folder / "fit.py")(model, torch.load("whole.pt", weights_only=False))
+    assert same(model, trained)
+    assert run("whole.pt", "manifest:net", "--root", "/").code == 0
+
+
 def test_an_entry_that_fits_is_not_the_file(run: Any, folder: Path) -> None:
     """load_state_dict(torch.load(file)) fails; asked about the entry itself, it fits."""
     trained, model = Net(), Net()

@@ -103,7 +103,7 @@ def compare(old: Source, new: Source, root: str | None = None) -> keydiff.Compar
         around = around._replace(others=others)
         tied = [path for path, table in others.items() if table.specs.keys() == old.table.specs.keys()]
         origin = origin._replace(roots=(origin.roots[0], *tied))
-    nested = root is None and origin.roots[0] != "/"
+    nested = root is None and (origin.module or origin.roots[0] != "/")
     return keydiff.Compared(found, explain(old.table, new.table, rules, around), origin, new.name, nested)
 
 
@@ -168,7 +168,7 @@ def save(path: str, text: str) -> None:
 def _summary(compared: keydiff.Compared) -> str:
     found = compared.diff
     if found.loads and compared.nested:
-        return f"does not load as a whole; {shown(compared.origin.roots[0])} does"
+        return f"does not load as a whole; {keydiff.inner(compared)} does"
     if found.loads:
         return "loads unchanged" if found.same else "loads unchanged, though not all is the same"
     counts = ((found.missing, "missing"), (found.unexpected, "unexpected"), (found.reshaped, "of another shape"))

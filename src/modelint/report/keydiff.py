@@ -31,7 +31,7 @@ class Compared(NamedTuple):
     explanation: Explanation
     origin: Origin
     new: str
-    #: The file holds more than the state dict, and nobody said that this is the one.
+    #: The file holds a module, or more than the state dict, and nobody said that this is the one.
     nested: bool = False
 
     @property
@@ -114,7 +114,7 @@ def text(
         yield "\n"
     for words in beyond:
         yield from _wrapped(words, "  ", "      ")
-    if explanation.steps or (compared.origin.roots != ("/",) and found.loads):
+    if explanation.steps or (found.loads and (compared.nested or compared.origin.roots != ("/",))):
         yield f"\n  {_what_code_does(explanation)}\n\n"
         yield code(compared)
 
@@ -157,7 +157,7 @@ def _verdict(compared: Compared) -> str:
     found, before = compared.diff, compared.explanation.before
     sizes = f"{counted(before.cells)} in OLD, {len(before.new)} in NEW"
     if found.loads and compared.nested:
-        return f"does not load as a whole; {shown(compared.origin.roots[0])} does: {sizes}"
+        return f"does not load as a whole; {inner(compared)} does: {sizes}"
     if found.same:
         return f"the same: {sizes}"
     if found.loads:
@@ -165,6 +165,14 @@ def _verdict(compared: Compared) -> str:
     kinds = ((found.missing, "missing"), (found.unexpected, "unexpected"), (found.reshaped, "of another shape"))
     parts = [f"{len(keys)} {words}" for keys, words in kinds if keys]
     return f"does not load: {', '.join(parts)} ({sizes})"
+
+
+def inner(compared: Compared) -> str:
+    """What of the file fits, where the file as a whole does not."""
+    path = compared.origin.roots[0]
+    if not compared.origin.module:
+        return shown(path)
+    return f"the state dict of the module {'in it' if path == '/' else f'at {shown(path)}'}"
 
 
 def _what_code_does(explanation: Explanation) -> str:
