@@ -19,7 +19,7 @@ from modelint.lint.project import ClassInfo
 from modelint.lint.render import render
 from modelint.lint.state import Frame
 from modelint.lint.tensors import by_attr, passed_on, tensors
-from modelint.lint.values import DictVal, ListVal, Literal, Model, Opaque, Value, flat
+from modelint.lint.values import DictVal, ListVal, Model, Opaque, Value, flat
 from modelint.rule import Place
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def _containers(it: Interpreter, info: ClassInfo, record: Record, methods: list[
     for attr, store in kept.items():
         if attr in record.registered or attr in passed or attr in record.deleted:
             continue
-        others = (_only(s.value) for s in record.stores if s.attr == attr)
-        if any(not isinstance(other, ListVal | DictVal) and other != Literal(None) for other in others):
+        if any(not isinstance(_only(s.value), ListVal | DictVal) for s in record.stores if s.attr == attr):
             continue
         if _put_aside(attr, store, held.get(attr, store.value), methods):
             continue
