@@ -14,7 +14,7 @@ from typing import NamedTuple
 from modelint.keys.diff import KeyDiff
 from modelint.keys.fold import MAX_COMPONENTS, folded
 from modelint.keys.likeness import Names, Score, Scores, split_number, template, told_apart
-from modelint.keys.structure import TURNED, aligned
+from modelint.keys.structure import aligned
 from modelint.keys.table import KeyTable, TensorSpec
 
 #: More pairs of one content than these are not compared: hardly anything would tell them apart.
@@ -193,8 +193,6 @@ class _Matching:
         if not self._grain.modules and self._is_torn(one, other):
             return False
         if bool(_COMPUTED.search(one)) != bool(_COMPUTED.search(other)):
-            return False
-        if one.endswith(TURNED) != other.endswith(TURNED):
             return False
         return not _is_renumbered(before, after, self._tables.old, self._tables.new)
 

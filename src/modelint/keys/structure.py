@@ -20,7 +20,7 @@ from modelint.keys.table import KeyTable
 #: So much of what differs must stand in parts that both sides have.
 _ALIKE = 0.9
 #: Weights of TensorFlow: where they are square, nothing tells that their axes are the other way round.
-TURNED = "kernel"
+_TURNED = "kernel"
 #: More families of one kind than these are not compared by their names.
 _MOST_FAMILIES = 32
 
@@ -103,7 +103,7 @@ class _Walk:
         left = [key for word, key in words.items() if word not in others]
         rest = [key for word, key in others.items() if word not in words]
         pairs = [(key, others[word]) for word, key in words.items() if word in others]
-        if len(left) == len(rest) == 1 and TURNED not in {*words, *others}:
+        if len(left) == len(rest) == 1 and _TURNED not in {*words, *others}:
             pairs.append((left[0], rest[0]))
         if all(self._old.specs[key].shape == self._new.specs[name].shape for key, name in pairs):
             found.update(pairs)
