@@ -300,10 +300,10 @@ def _spec(entry: Entry) -> TensorSpec:
 def _check_coverage(entries: dict[str, Entry]) -> None:
     """Without holes and overlaps, one tensor behind the other: that is what keeps a file from having two readings."""
     end = 0
-    for _, _, begin, after in entries.values():
+    for _, _, begin, behind in entries.values():
         if begin != end:
             break
-        end = after
+        end = behind
     else:
         return  # in the order of the file, as they nearly always are
     end, before = 0, ""
