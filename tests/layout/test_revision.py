@@ -179,3 +179,18 @@ def test_an_object_that_is_not_in_this_clone(repository: Repository, tmp_path: P
     (tmp_path / "copy").mkdir()
     with pytest.raises(NoRevision, match=f"object {blob[:10]} is not in this clone"):
         revision.extract(revision.base(repository.manifest), str(tmp_path / "copy"))
+
+
+def test_what_a_file_was(repository: Repository, tmp_path: Path) -> None:
+    repository.write("sub/layout.json", b"1")
+    repository.write("code.py", b"x = 1\n")
+    repository.write("latin.py", b"# \xe9\n")
+    repository.commit()
+    repository.write("code.py", b"x = 2\n")
+    repository.commit()
+    repository.write("code.py", b"x = 3\n")
+    repository.write("new.py", b"")
+    then = revision.Then(repository.manifest)
+    names = ("code.py", "new.py", "latin.py", "../outside.py")
+    assert [then(str(repository.folder / name)) for name in names] == ["x = 1\n", None, None, None]
+    assert revision.Then(str(tmp_path / "layout.json"))(str(tmp_path / "code.py")) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from modelint import catalogue
 from modelint.diagnostics import Diagnostic, Drift, Related, Severity, Span
@@ -24,12 +24,14 @@ def diagnose(
     manifest: str | None = None,
     lines: Mapping[str, int] | None = None,
     silent: Severity = "error",
+    then: Callable[[str], str | None] | None = None,
 ) -> list[Diagnostic]:
     """What the rules report, each on the line that causes it, else on ``declaration``.
 
     ``manifest`` and ``lines`` (of its keys) give the related line; ``silent`` is what an error of silent drift counts.
+    ``then``: the text that a file had when the manifest was written.
     """
-    finder = Finder(classes or {})
+    finder = Finder(classes or {}, then)
     found = []
     for fact in facts:
         drift = getattr(fact, "drift", None)

@@ -17,7 +17,7 @@ from modelint.layout.place import Spot
 if TYPE_CHECKING:
     from modelint.layout.manifest import Manifest, ManifestError
     from modelint.layout.proof import Proof
-    from modelint.layout.traced import Failure, Result
+from modelint.layout.traced import Failure, Result
 
 
 def compare(
@@ -36,6 +36,8 @@ def compare(
 
 def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift) -> list[Diagnostic]:
     """The diagnostics of a drift, each on the line that causes it."""
+    from modelint.layout.settling.revision import Then
+
     return diagnose(
         found.facts,
         _declared(declaration),
@@ -44,6 +46,7 @@ def drift(declaration: Declaration, base: Manifest, built: Result, found: Drift)
         manifest=declaration.manifest,
         lines=base.lines,
         silent=declaration.silent,
+        then=Then(declaration.manifest),
     )
 
 

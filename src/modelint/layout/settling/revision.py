@@ -63,6 +63,26 @@ def base(manifest: str) -> Revision:
     return Revision(commit, root, commit in _boundary(folder))
 
 
+class Then:
+    """Files as they were when a manifest was written. Nothing is asked of git before the first."""
+
+    def __init__(self, manifest: str) -> None:
+        self._manifest = manifest
+        self._base: Revision | None = None
+        self._known: dict[str, str | None] = {}
+
+    def __call__(self, path: str) -> str | None:
+        """The text of what is now the file at ``path``; None: it is not known."""
+        if path not in self._known:
+            try:
+                self._base = self._base or base(self._manifest)
+                name = os.path.relpath(os.path.realpath(path), self._base.root).replace(os.sep, "/")
+                self._known[path] = _run(self._base.root, "cat-file", "blob", f"{self._base.commit}:{name}").decode()
+            except (NoRevision, UnicodeDecodeError):
+                self._known[path] = None
+        return self._known[path]
+
+
 def _boundary(folder: str) -> set[str]:
     """The commits at which a shallow clone ends."""
     place = _text(folder, "rev-parse", "--git-path", "shallow", why="git does not answer")

@@ -1,0 +1,59 @@
+"""What of a constructor is not as it was, where nothing but the code of then tells which value became another one."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+from modelint.layout.assigning import assigning
+
+_INIT = "__init__"
+
+
+def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt | None:
+    """The first statement of the constructor of ``now`` that that of ``then`` has not; itself, where another default
+    stands in its head. ``attribute``: only what gives this one its value counts, ``__init__`` stands for any.
+    """
+    init, before = _constructor(now), _constructor(then)
+    if init is None or before is None:
+        return None
+    left = Counter(ast.dump(each) for each in _simple(before))
+    changed = []
+    for each in _simple(init):
+        if left[ast.dump(each)]:
+            left[ast.dump(each)] -= 1
+        else:
+            changed.append(each)
+    if attribute != _INIT:
+        wanted = {id(each) for each in assigning(now, attribute)}
+        changed = [each for each in changed if wanted & {id(inner) for inner in ast.walk(each)}]
+    receiver = init.args.args[0].arg if init.args.args else "self"
+    kept = [each for each in changed if _keeps(each, receiver)]
+    if kept or changed:
+        return (kept or changed)[0]
+    return init if ast.dump(init.args) != ast.dump(before.args) else None
+
+
+def named(module: ast.Module, name: str) -> ast.ClassDef | None:
+    """The class of this name, the first of several."""
+    return next((each for each in ast.walk(module) if isinstance(each, ast.ClassDef) and each.name == name), None)
+
+
+def _constructor(cls: ast.ClassDef) -> ast.FunctionDef | None:
+    return next((each for each in cls.body if isinstance(each, ast.FunctionDef) and each.name == _INIT), None)
+
+
+def _simple(function: ast.FunctionDef) -> Iterator[ast.stmt]:
+    """The statements without statements in them, in order."""
+    found = [each for each in ast.walk(function) if isinstance(each, ast.stmt) and not hasattr(each, "body")]
+    return iter(sorted(found, key=lambda each: (each.lineno, each.col_offset)))
+
+
+def _keeps(statement: ast.stmt, receiver: str) -> bool:
+    """Whether it gives an attribute a value."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return any(
+        isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == receiver
+        for each in targets
+    )
