@@ -335,3 +335,20 @@ def test_nodes() -> None:
     call = run(b"\x80\x02cm\nf\n)R.")
     assert isinstance(call.function, Global) and call.function.said == "m.f"
     assert isinstance(run(b"NQ."), Persistent)
+
+
+def test_a_name_that_is_written_out_again() -> None:
+    """Protocol 2 has the names of Python 2, later ones have not, and both may stand in one pickle."""
+    name = b"c__builtin__\nset\n"
+    value = run(b"\x80\x02(" + name + name + b"\x80\x03" + name + name + b"t.")
+    assert isinstance(value, TupleNode)
+    first, again, later, last = value.items
+    assert isinstance(first, Global) and isinstance(later, Global)
+    assert (first.said, later.said) == ("builtins.set", "__builtin__.set")
+    assert again is first and last is later
+
+
+@pytest.mark.parametrize("end", [b"c", b"cos", b"cos\n", b"cos\nsystem"])
+def test_a_name_that_breaks_off(end: bytes) -> None:
+    with pytest.raises(Refused, match="truncated"):
+        run(b"\x80\x02cos\nsystem\n" + end)

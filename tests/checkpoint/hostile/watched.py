@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 #: Bytes of address space; CPU seconds for each file that is read; seconds until a process that waits is ended.
 MEMORY = 400_000_000
-#: A file may cost 5 seconds on a quiet machine; this is three times that, for machines differ and are shared, and what
+#: A file may cost 5 seconds on a quiet machine; this is twice that, for machines differ and are shared, and what
 #: has no bound passes it all the same.
-CPU = 15.0
+CPU = 10.0
 PATIENCE = 40.0
 #: More than anybody reads.
 OUTPUT = 20_000_000
