@@ -48,6 +48,8 @@ from modelint.rule import CauseRule
 
 #: Of the names that differ on either side, so many must have a new one, and not only be undecided.
 LEAST = 0.4
+#: For each key of another shape so many must be as they were, where names do not account for all that differs.
+RESHAPED = 4
 
 
 def check(at: Situation) -> Iterator[Cause]:
@@ -62,6 +64,8 @@ def check(at: Situation) -> Iterator[Cause]:
         ambiguous = ()
         if not at.is_alike or 2 * len(renames) < min(len(at.unexpected), len(at.missing)):
             return
+        if RESHAPED * len(at.reshaped) > at.agreed:
+            return  # of another size, too: a file of it does not load, whatever its keys are called
     if renames:
         yield Cause(
             f"{counted(renames)} {'have' if len(renames) > 1 else 'has'} another name in the model: {changes(renames)}",

@@ -458,6 +458,10 @@ def _unfit() -> Iterator[Pair]:
     yield Pair("quantised by GPTQ", "857", KeyTable(gptq), llama, loads=False)
 
 
+def blocks(resnet: KeyTable) -> list[str]:
+    return [key.removesuffix(".conv1.weight") for key in resnet.specs if key.endswith(".conv1.weight")]
+
+
 def unrelated() -> Iterator[Pair]:
     """Models that have nothing to do with each other, or are merely alike: nothing may be renamed."""
     names = """
@@ -501,6 +505,10 @@ def unrelated() -> Iterator[Pair]:
     for each in names.strip().splitlines():
         one, other = each.split()
         yield Pair(f"{one} and {other}", "none", table(one), table(other), loads=False)
+    wide = renamed(table("tv_wide_resnet50_2"), lambda key: key.replace(".bn3.", ".norm3."))
+    gates = {f"{path}.gate.{leaf}": (16,) for path in blocks(wide) for leaf in ("weight", "bias")}
+    wide = wide._replace(specs=wide.specs | {key: TensorSpec("float32", shape) for key, shape in gates.items()})
+    yield Pair("another width, and blocks of another kind", "none", table("tv_resnet50"), wide, loads=False)
 
 
 def pairs() -> Iterable[Pair]:
