@@ -133,6 +133,34 @@ def test_the_names_of_arguments_tell_what_they_are() -> None:
     assert len({tuple(each) for each in every}) == len(every) <= 120
 
 
+class Attention(nn.Module):
+    """Without a layer of torch, as graph networks are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(5, 3))
+
+    def forward(self, x: Any, adj: Any) -> Any:
+        return (adj > 0).to(x.dtype) @ (x @ self.w)
+
+
+class Edges(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(5, 3)
+
+    def forward(self, x: Any, edge_index: Any) -> Any:
+        source, target = edge_index
+        return torch.zeros_like(self.fc(x)).index_add(0, target, self.fc(x)[source])
+
+
+def test_the_nodes_of_a_graph() -> None:
+    assert next(likely.likely(Attention())) == ["float32[16, 5]", "float32[16, 16]"]
+    assert next(likely.likely(Edges())) == ["float32[2, 5]", "int64[2, 8] < 2"]
+    for model in (Attention, Edges):
+        assert len(sought.find(lambda model=model: model().double(), list(likely.likely(model())))) > 1
+
+
 # What speaks against equal numbers
 
 OLD = """

@@ -28,6 +28,8 @@ SIZES = Sizes()
 _SHAPES, _COMBINED, _MOST = 48, 6, 160
 _TIMES = re.compile(r"t|(time|times|timesteps?|time_?steps?|sigmas?|noise(_levels?|_cond)?|log_snr|steps?|gammas?)")
 _CLASSES = re.compile(r"y|c|cls|labels?|classes|class_(labels?|ids?)|targets?")
+_ADJACENT = re.compile(r"adj(_?mat(rix)?|acency(_matrix)?|_t)?|adjs|a_hat|laplacian")
+_EDGES = re.compile(r"edges|edge_(index|list)")
 
 
 def likely(model: nn.Module, sizes: Sizes = SIZES) -> Iterator[list[str]]:
@@ -60,6 +62,11 @@ def _options(name: str, main: str, shapes: Sequence[str]) -> list[str]:
     sizes = re.findall(r"\d+", main.partition("[")[2].partition("]")[0])
     if "mask" in name:
         return [f"bool[{', '.join(sizes[:2])}]", f"bool[{', '.join(sizes)}]"]
+    if len(sizes) > 1 and _ADJACENT.fullmatch(name.lower()):
+        nodes = sizes[-2]  # before the axis of the features
+        return list(dict.fromkeys([f"float32[{', '.join([*sizes[:-1], nodes])}]", f"float32[{nodes}, {nodes}]"]))
+    if len(sizes) > 1 and _EDGES.fullmatch(name):
+        return [f"int64[2, 8] < {sizes[-2]}"]
     if _TIMES.fullmatch(name):
         return [f"int64[{_BATCH}] < 100", f"float32[{_BATCH}]", main]
     if _CLASSES.fullmatch(name):
@@ -69,11 +76,12 @@ def _options(name: str, main: str, shapes: Sequence[str]) -> list[str]:
 
 def _distinct(model: nn.Module, sizes: Sizes) -> Iterator[str]:
     seen: set[str] = set()
-    for module in nn.Module.modules(model):
-        for text in _shapes(module, sizes):
-            if text not in seen:
-                seen.add(text)
-                yield text
+    for shapes in (_shapes, _by_weights):
+        for module in nn.Module.modules(model):
+            for text in shapes(module, sizes):
+                if text not in seen:
+                    seen.add(text)
+                    yield text
 
 
 def _shapes(module: nn.Module, sizes: Sizes) -> Iterator[str]:
@@ -90,3 +98,13 @@ def _shapes(module: nn.Module, sizes: Sizes) -> Iterator[str]:
         yield f"float32[{_BATCH}, {size}]"
         yield from (f"float32[{_BATCH}, {length}, {size}]" for length in sizes.lengths)
         yield from (f"float32[{_BATCH}, {size}, {side}, {side}]" for side in sizes.grids)
+
+
+def _by_weights(module: nn.Module, sizes: Sizes) -> Iterator[str]:
+    """Of a layer of the user's own: features times a matrix."""
+    if type(module).__module__.startswith("torch."):
+        return
+    for parameter in module.parameters(recurse=False):
+        if parameter.dim() == 2:
+            yield from (f"float32[{length}, {parameter.shape[0]}]" for length in sizes.lengths)
+            yield from (f"float32[{_BATCH}, {length}, {parameter.shape[0]}]" for length in sizes.lengths)
