@@ -2,6 +2,7 @@
 
 The nearest class of the project counts: the line of it, or of its project bases, that assigns the attribute, else the
 line of the class (an attribute that is gone has no other). Without one the caller takes the model's declaration.
+Where the text of then is known, it is the line behind that one's value that is not as it was.
 A value that the constructor keeps has no name: it is sought in what of the constructors around it, from the nearest
 outwards, is not as it was when the manifest was written.
 """
@@ -9,12 +10,13 @@ outwards, is not as it was when the manifest was written.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from modelint.diagnostics import Span
 from modelint.layout.assigning import assigning, item
 from modelint.layout.facts import ClassPlace, Symbol
+from modelint.layout.narrowed import Code, narrowed
 from modelint.layout.rewritten import named, rewritten
 
 #: Keys that a method stands for.
@@ -37,8 +39,8 @@ class Finder:
         self._then = then
         self._read: dict[str, tuple[ast.Module, list[str]] | None] = {}
 
-    def find(self, symbol: Symbol) -> Spot | None:
-        """None: no class of the project is near."""
+    def find(self, symbol: Symbol, names: Collection[str] = ()) -> Spot | None:
+        """None: no class of the project is near. ``names``: what the line has in it, of several that may be it."""
         if symbol.owners and symbol.owners[0][1] == "__init__" and self._then is not None:
             spots = (self._rewritten(cls, attribute) for cls, attribute in symbol.owners if cls in self._classes)
             if (spot := next(filter(None, spots), None)) is not None:
@@ -46,7 +48,7 @@ class Finder:
         for cls, attribute in symbol.owners:
             if cls in self._classes:
                 bases = (cls, *self._classes[cls].bases)
-                found = (self._in_class(each, attribute, symbol.below) for each in bases)
+                found = (self._in_class(each, attribute, symbol.below, names) for each in bases)
                 return next(filter(None, found), None) or self._header(cls)
         return None
 
@@ -69,7 +71,7 @@ class Finder:
                 return Spot(place.path, self._span(place.path, found))
         return None
 
-    def _in_class(self, cls: str, attribute: str, below: str) -> Spot | None:
+    def _in_class(self, cls: str, attribute: str, below: str, names: Collection[str] = ()) -> Spot | None:
         place = self._classes.get(cls)
         node = None if place is None else self._class(place)
         if place is None or node is None or not attribute:
@@ -77,11 +79,22 @@ class Finder:
         attribute = _MADE_BY.get(attribute, attribute)
         for wanted in dict.fromkeys((f"{attribute}.{below}" if below else attribute, attribute)):
             for found in assigning(node, wanted):
-                return Spot(place.path, self._span(place.path, found))
+                return Spot(place.path, self._span(place.path, self._narrowed(place, node, found, names)))
         container, _, part = attribute.partition(".")
         for found in assigning(node, container) if part else ():
             return Spot(place.path, self._span(place.path, item(found, part.rpartition(".")[2]) or found))
         return None
+
+    def _narrowed(
+        self, place: ClassPlace, cls: ast.ClassDef, found: ast.stmt | ast.expr, names: Collection[str]
+    ) -> ast.stmt | ast.expr:
+        read = self._file(place.path)
+        text = None if self._then is None else self._then(place.path)
+        parsed = None if text is None else _parsed(text)
+        then = None if parsed is None else named(parsed[0], cls.name)
+        if read is None or parsed is None or then is None or not isinstance(found, ast.stmt):
+            return found
+        return narrowed(Code(read[0], cls), Code(parsed[0], then), found, names)
 
     def _header(self, cls: str) -> Spot:
         place = self._classes[cls]
