@@ -72,6 +72,7 @@ def place(tmp_path: Path, attribute: str, *changes: tuple[str, str], names: tupl
     [
         ("main", "nn.Conv2d(3, width, 3)", "nn.Conv2d(3, width, 5)", "layers = [nn.Conv2d(3, width, 5)]"),
         ("main", "nn.ReLU())", "nn.ReLU6())", "layers.append(nn.ReLU6())"),
+        ("stem", "width=8)", "width=16)", "width"),
         ("main", "depth = 3", "depth = 4", "self.main = nn.Sequential(*layers)"),
         (
             "main",
@@ -100,13 +101,87 @@ def test_the_line_that_changed(tmp_path: Path, attribute: str, old: str, new: st
     assert place(tmp_path, attribute, (old, new)) == found
 
 
+FORWARD = '''\
+class Net:
+    def forward(self, x, mask=None):
+        """Of a batch."""
+        if mask is not None:
+            x = x + mask
+        for block in self.blocks:
+            x = block(x)
+        return x
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("x + mask", "x * mask", "x = x * mask"),
+        ("Of a batch", "of one", "def forward(self, x, mask=None):"),
+        ("mask is not None", "mask is None", "if mask is None:"),
+        ("in self.blocks", "in self.blocks[1:]", "for block in self.blocks[1:]:"),
+        ("return x", "return x + 1", "return x + 1"),
+        ("    return x", "    x = x\n        return x", "x = x"),
+        ("        if mask is not None:\n            x = x + mask\n", "", "def forward(self, x, mask=None):"),
+        ("mask=None", "mask=0", "def forward(self, x, mask=0):"),
+    ],
+)
+def test_a_method_by_its_first_statement_that_changed(tmp_path: Path, old: str, new: str, found: str) -> None:
+    assert FORWARD.count(old) == 1
+    text = FORWARD.replace(old, new)
+    path = tmp_path / "net.py"
+    path.write_text(text)
+    spot = Finder({"net.Net": ClassPlace(str(path), 1, 8)}, lambda _: FORWARD).find(Symbol((("net.Net", "forward"),)))
+    assert spot is not None
+    line = text.split("\n")[spot.span.line - 1]
+    assert line[spot.span.column - 1 : spot.span.end_column - 1] == found
+
+
+OUTER = """\
+class Net:
+    def __init__(self, width=8, depth=2, heads=4):
+        self.block = nn.Linear(width, heads)
+
+    def forward(self, x):
+        return self.block(x)
+
+
+class Model:
+    def __init__(self, width=8, depth=2):
+        self.net = Net(width, depth)
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "old", "new", "found"),
+    [
+        ("block", "self, width=8, depth=2):", "self, width=4, depth=2):", "width=4, depth=2):"),
+        ("block", "heads=4", "heads=8", "heads=8):"),
+        ("block", "Net(width, depth)", "Net(2 * width, depth)", "self.net = Net(2 * width, depth)"),
+        ("block", "self, width=8, depth=2):", "self, width=8, depth=3):", "depth=3):"),
+        ("block", "depth=2, heads", "depth=3, heads", "self.block = nn.Linear(width, heads)"),
+        ("gone", "self, width=8, depth=2):", "self, width=4, depth=2):", "class Net:"),
+        ("forward", "self, width=8, depth=2):", "self, width=4, depth=2):", "def forward(self, x):"),
+    ],
+)
+def test_outwards_where_all_is_as_it_was(tmp_path: Path, attribute: str, old: str, new: str, found: str) -> None:
+    assert OUTER.count(old) == 1
+    text = OUTER.replace(old, new)
+    path = tmp_path / "net.py"
+    path.write_text(text)
+    classes = {"net.Net": ClassPlace(str(path), 1, 6), "net.Model": ClassPlace(str(path), 9, 11)}
+    spot = Finder(classes, lambda _: OUTER).find(Symbol((("net.Net", attribute), ("net.Model", "net"))))
+    assert spot is not None
+    assert text.split("\n")[spot.span.line - 1][spot.span.column - 1 :] == found
+
+
 def test_of_several_the_one_with_the_class_in_it(tmp_path: Path) -> None:
     changes = ("nn.Conv2d(3, width, 3)", "nn.Conv2d(3, width, 5)"), ("nn.ReLU())", "nn.ReLU6())")
     assert place(tmp_path, "main", *changes) == "layers = [nn.Conv2d(3, width, 5)]"
     assert place(tmp_path, "main", *changes, names=("ReLU6",)) == "layers.append(nn.ReLU6())"
     assert place(tmp_path, "main", *changes, names=("GELU",)) == "layers = [nn.Conv2d(3, width, 5)]"
     changes = ("nn.Linear(width, 1)", "nn.Linear(width, 2)"), ("nn.Tanh()", "nn.Tanh(1)")
-    assert place(tmp_path, "long", *changes) == "self.long = nn.Sequential("
+    assert place(tmp_path, "long", *changes) == "nn.Linear(width, 2)"
     assert place(tmp_path, "long", *changes, names=("Tanh",)) == "nn.Tanh(1)"
 
 

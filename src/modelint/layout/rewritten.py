@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 
 from modelint.layout.assigning import assigning
-from modelint.layout.narrowed import changes
+from modelint.layout.narrowed import changes, given
 
 _INIT = "__init__"
 
 
-def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt | None:
-    """The first statement of the constructor of ``now`` that that of ``then`` has not; itself, where another default
-    stands in its head. ``attribute``: only what gives this one its value counts, ``__init__`` stands for any.
+def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt | ast.arg | None:
+    """The first statement of the constructor of ``now`` that that of ``then`` has not; else the first parameter
+    with another default. ``attribute``: only what gives this one its value counts, ``__init__`` stands for any.
     """
     init, before = _constructor(now), _constructor(then)
     if init is None or before is None:
@@ -25,7 +25,7 @@ def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt
     kept = [each for each in changed if _keeps(each, receiver)]
     if kept or changed:
         return (kept or changed)[0]
-    return init if ast.dump(init.args) != ast.dump(before.args) else None
+    return next(iter(given(init, before)), None)
 
 
 def named(module: ast.Module, name: str) -> ast.ClassDef | None:
