@@ -98,7 +98,7 @@ def _rules(fact: type) -> Iterator[LayoutRule]:
 def _related(
     drift: Drifted, spot: Spot, finder: Finder, manifest: str | None, lines: Mapping[str, int]
 ) -> Iterator[Related]:
-    assigned = None if "__init__" in (name for _, name in drift.at.owners[:1]) else finder.assigned(drift.at)
+    assigned = finder.assigned(drift.at)
     if assigned is not None and (assigned.path, assigned.span.line) != (spot.path, spot.span.line):
         yield Related(assigned.path, assigned.span, "assigned here")
     others = dict.fromkeys(found for found in map(finder.find, drift.also) if found is not None and found != spot)

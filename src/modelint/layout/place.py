@@ -57,13 +57,17 @@ class Finder:
                 first = next(self._assigning(cls, attribute, symbol.below), None)
                 if not kept and (first is None or isinstance(first.node, Function)):
                     break  # nothing leads to what is gone, nor to a method
-        return self.assigned(symbol)
-
-    def assigned(self, symbol: Symbol) -> Spot | None:
-        """The line that assigns it, whatever was changed; a constructor has many."""
         for cls, attribute in symbol.owners:
             if cls in self._classes:
                 return self._in_class(cls, attribute, symbol.below) or self._header(cls)
+        return None
+
+    def assigned(self, symbol: Symbol) -> Spot | None:
+        """The statement that gives it its value, changed or not; a method has none."""
+        for cls, attribute in symbol.owners:
+            if cls in self._classes:
+                found = next(self._assigning(cls, attribute, symbol.below), None)
+                return None if found is None or isinstance(found.node, Function) else self._spot(found.cls, found.node)
         return None
 
     def assigner(self, cls: str, attribute: str) -> str:
