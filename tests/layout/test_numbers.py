@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from modelint.cli import main
+from modelint.layout import building
 from modelint.layout.settling import numbers
 
 NET = '''"""A net."""
@@ -243,6 +244,24 @@ WAIT = """x = self.first(x)
 """
 LARGE = "self.extra = nn.Linear(8000, 8000)\n        self.last ="
 FIRST = "x = self.first(x)\n"
+SEEN = """self.decay = 0.9
+        self.register_buffer("seen", torch.zeros(()))
+        self.last ="""
+#: A buffer that training alone moves.
+MOVES = """x = self.first(x)
+        if self.training:
+            self.seen = self.decay * self.seen + x.detach().mean()
+"""
+#: Autograd needs what the second line overwrites.
+IN_PLACE, ADDED = "x = self.first(x).sigmoid()\n        x *= 2.0\n", "x = self.first(x)\n        x += 2.0\n"
+HOOKED = (
+    ("self.last =", SEEN.replace("zeros", "ones")),
+    ("self.blocks =", "self.first.register_full_backward_hook(self._move)\n        self.blocks ="),
+    (
+        "    def forward(self, x, t",
+        "    def _move(self, *given):\n        self.seen *= self.decay\n\n    def forward(self, x, t",
+    ),
+)
 
 VARIANTS = {
     "equal": Variant((DOUBLED,)),
@@ -272,6 +291,14 @@ VARIANTS = {
     "bad_inputs": Variant((RELU,), config='inputs = ["float32[5, 5]"]'),
     "unseeded": Variant(((FIRST, RANDOM),)),
     "without": Variant((RELU,), config=""),
+    # What no layout tells, and what is no difference.
+    "decay": Variant((("self.decay = 0.9", "self.decay = 0.5"),), (("self.last =", SEEN), (FIRST, MOVES))),
+    "moves": Variant((("x.detach().mean()", "x.detach().sum()"),), (("self.last =", SEEN), (FIRST, MOVES))),
+    "in_place": Variant((("x *= 2.0", "x = x * 2.0"),), ((FIRST, IN_PLACE),)),
+    "hooked": Variant((("self.decay = 0.9", "self.decay = 0.5"),), HOOKED),
+    "out_of_place": Variant((("x += 2.0", "x = x + 2.0"),), ((FIRST, ADDED),)),
+    "undeclared": Variant((("x *= 2.0", "x = x * 2.0"),), ((FIRST, IN_PLACE),), ""),
+    "no_run": Variant((("x += 2.0", "x = x + 2.0"),), ((FIRST, ADDED),), 'inputs = ["float32[5, 5]"]'),
 }
 #: Those with bounds.
 BOUNDED = {
@@ -489,6 +516,28 @@ def test_without_inputs_nothing_is_settled(verdicts: Verdicts) -> None:
     assert why == ""
 
 
+def test_what_training_alone_does(verdicts: Verdicts) -> None:
+    for name, steps in {"moves": "a step", "decay": "two steps", "hooked": "a step"}.items():
+        found = settled(verdicts, name)
+        assert (found.code, found.severity, found.cls) == ("MDL713", "warning", "safe")
+        assert f"training goes another way: after {steps} in training seen differs by " in found.message
+    assert "Net.forward reads as before, and computes with another value: " in settled(verdicts, "hooked").message
+
+
+def test_old_code_that_does_not_train(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "in_place")
+    assert (found.code, found.severity) == ("MDL713", "warning")
+    assert "training goes another way: only one of them runs in training: RuntimeError" in found.message
+
+
+def test_where_layouts_are_alike_and_numbers_too_nothing_is_said(verdicts: Verdicts) -> None:
+    for name in ("out_of_place", "undeclared"):
+        assert verdicts[name] == ([], ""), name
+    said, why = verdicts["no_run"]
+    assert said == []
+    assert "does not run with the declared inputs: RuntimeError" in why
+
+
 # Bounds
 
 
@@ -534,6 +583,25 @@ def test_what_numbers_said_is_kept(repository: Repository, monkeypatch: pytest.M
     repository.replace("helper.py", ("2.0 * x", "1.0 * x"))
     repository.replace("pyproject.toml", ("[5, 4]", "[5, 5]"))
     assert "does not run with the declared inputs" in repository.unsettled()
+
+
+def test_code_that_reads_otherwise_is_run_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert repository.check()[0] == []
+    built, runs = [], []
+    real_run, real_build = numbers._run, building.build
+    monkeypatch.setattr(numbers, "_run", lambda *given: runs.append(given) or real_run(*given))
+    monkeypatch.setattr(building, "build", lambda *given, **more: built.append(given) or real_build(*given, **more))
+    repository.replace("net.py", ("A net.", "Another net."))
+    assert repository.check()[0] == []
+    assert (len(built), len(runs)) == (0, 0)
+    repository.replace("net.py", ("for block in self.blocks", "for each in self.blocks"), ("= block(x)", "= each(x)"))
+    for _ in range(2):
+        assert repository.check()[0] == []
+        assert (len(built), len(runs)) == (1, 1)
+    repository.replace("helper.py", ("1.0 * x", "2.0 * x"))
+    for _ in range(2):
+        assert repository.one()["severity"] == "error"
+    assert len(runs) == 2
 
 
 def test_what_failed_is_tried_again(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,10 @@ class Verdicts:
         same = entry is not None and entry.get("on") == on and self._holds_all(entry, declaration, python)
         return entry.get("numbers") if same and entry is not None else None
 
+    def uses_of_numbers(self, name: str) -> Uses | None:
+        """What the run used that `keep_numbers` was told of; None: of none."""
+        return self.uses(_NUMBERS + name)
+
     def keep_numbers(self, declaration: Declaration, python: str, uses: Uses, on: str, numbers: Sequence[Any]) -> None:
         """What numbers say of the drift of a model; ``on``: what else than these files and packages it hangs on."""
         entry = self._entry(declaration, python, uses, True, ())

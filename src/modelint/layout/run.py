@@ -85,6 +85,8 @@ class _Run:
         self._could_not_look = False
         #: Drift that numbers may settle, once all models are built.
         self._open: list[Case] = []
+        #: Of these nothing is to be said if numbers see no difference.
+        self._quiet: set[str] = set()
         self._notes: dict[str, None] = {}
         self._tracked: set[str] = set()
         self._loading: dict[str, tuple[str, ...]] = {}
@@ -221,15 +223,23 @@ class _Run:
 
     def _settle(self, servers: Servers) -> None:
         from modelint.layout import judge
-        from modelint.layout.settling import numbers, remembered, settle
+        from modelint.layout.settling import numbers, remembered, settle, unseen
 
         declares = self._options.declares or (lambda folder, name: None)
         kept = remembered.Remembered(self._verdicts)
         for case, found in numbers.settle(self._open, declares, kept, servers):
             settled = settle.settled(case.drift, found)
+            if settled == case.drift:
+                settled = unseen.told(case, found)
             said = judge.drift(case.declaration, case.base, case.built, settled)
-            if settled == case.drift and (why := settle.why_not(found)):
+            is_open = numbers.can_settle(case.drift, case.declaration)
+            why = settle.why_not(found) if is_open or found.outcome == "unsettled" else ""
+            if settled == case.drift and why:
                 self._notes[f"{case.declaration.shown}: not settled by numbers: {why}"] = None
+            elif case.declaration.shown in self._quiet and not said:
+                uses = kept.uses(case)
+                if uses is not None:
+                    self._verdicts[case.declaration.folder].keep(case.declaration, case.python, uses, good=True)
             self._say(case.declaration.folder, said)
 
     def _judge(self, declaration: Declaration, built: Result | Failure) -> None:
@@ -249,7 +259,7 @@ class _Run:
             case = self._case(declaration, base, built, drift)
             releases = self._of_releases(declaration, built)
             said += releases
-        verdicts.keep(declaration, self._pythons[declaration.shown], uses, good=not said)
+        verdicts.keep(declaration, self._pythons[declaration.shown], uses, good=not said and case is None)
         failed = isinstance(built, Failure)
         if not failed and not self._concerns(declaration, _both(uses, before)):
             return
@@ -258,19 +268,21 @@ class _Run:
         self._could_not_look |= any(_could_not_look(each) for each in said)
         if case is not None:
             self._open.append(case)
+            if not said:
+                self._quiet.add(declaration.shown)
             self._say(declaration.folder, releases)
         else:
             self._say(declaration.folder, said)
 
     def _case(self, declaration: Declaration, base: Manifest, built: Result, drift: Drift) -> Case | None:
         """What is open, and can be settled by numbers."""
-        if not drift.facts:
+        if not drift.facts and declaration.inputs is None:
             return None
-        from modelint.layout.settling import numbers
+        from modelint.layout.settling import numbers, unseen
         from modelint.layout.settling.sides import Case
 
         case = Case(declaration, base, built, drift, self._pythons[declaration.shown])
-        return case if numbers.can_settle(drift, declaration) else None
+        return case if numbers.can_settle(drift, declaration) or unseen.is_asked(case) else None
 
     def _note(self, declaration: Declaration, built: Result | Failure, said: Sequence[Diagnostic]) -> None:
         """What helps to understand what is said: what the recording noticed, the last words of a model that failed."""

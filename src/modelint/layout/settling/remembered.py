@@ -31,6 +31,10 @@ class Remembered:
             return None  # nothing, or nothing that this modelint wrote
         return Numbers(outcome, words, module, trained, renamed, tuple(found))
 
+    def uses(self, case: Case) -> Uses | None:
+        """What the answer hangs on, after `keep`; None: none was kept."""
+        return self._verdicts[case.declaration.folder].uses_of_numbers(case.declaration.name)
+
     def keep(
         self, case: Case, on: str, news: Sequence[Result | Told], olds: Sequence[Result | Told], said: Numbers
     ) -> None:

@@ -5,6 +5,7 @@ git is only read: no index, no worktree, no lock and no object is made, no filte
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -81,6 +82,30 @@ class Then:
             except (NoRevision, UnicodeDecodeError):
                 self._known[path] = None
         return self._known[path]
+
+
+def changed(found: Revision, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Those of ``paths`` that are other bytes than in the revision, and what they were; what it lacks is left out, and
+    so is what lies in a submodule. Raises NoRevision.
+    """
+    objects = {entry.path: entry.object for entry in _entries(found.root, found.commit)}
+    for path in paths:
+        name = os.path.relpath(os.path.realpath(path), found.root).replace(os.sep, "/")
+        before = objects.get(name)
+        if before is not None and _name(path, before) != before:
+            yield path, _run(found.root, "cat-file", "blob", before)
+
+
+def _name(path: str, like: str) -> str | None:
+    """Of a file of the work tree, as git calls its content; ``like`` tells which digest it uses."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    digest = hashlib.sha1(usedforsecurity=False) if len(like) == 40 else hashlib.sha256()
+    digest.update(b"blob %d\0" % len(data) + data)
+    return digest.hexdigest()
 
 
 def _boundary(folder: str) -> set[str]:

@@ -228,6 +228,8 @@ def _words(told: Mapping[str, object]) -> str:
             return f"the gradient of {where} differs {much}"
         case "after":
             return f"after a step in training {where} differs {much}"
+        case "later":
+            return f"after two steps in training {where} differs {much}"
     if told.get("failed"):
         return f"only one of them runs in training: {told['failed']}"
     return f"in training the output{f' {where}' if where else ''} differs {much}"

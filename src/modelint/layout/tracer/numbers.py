@@ -244,7 +244,7 @@ class _Side:
             found = self._train(model, test)
         except Exception as error:
             return {"failed": one_line(error)}
-        for part in ("gradients", "after"):
+        for part in ("gradients", "after", "later"):
             found[part] = {key: each for key, each in found[part].items() if key in arrived}
         return found
 
@@ -259,6 +259,7 @@ class _Side:
 
     def _train(self, model: nn.Module, test: _Test) -> dict[str, Any]:
         args, kwargs = test.make()
+        empty = {key for key, value in _state(model) if value.is_floating_point() and not value.any()}
         seed()
         with test.lines.watching():
             output = model(*args, **kwargs)
@@ -268,19 +269,22 @@ class _Side:
         if loss.requires_grad:
             torch.autograd.backward(loss)
         living = model.state_dict(keep_vars=True)
-        return {
+        found = {
             "train": flat(output),
             "gradients": {
                 key: kept(torch.zeros(value.shape) if value.grad is None else value.grad)
                 for key, value in living.items()
                 if isinstance(value, nn.Parameter)
             },
-            "after": {
-                key: kept(value)
-                for key, value in living.items()
-                if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter)
-            },
+            "after": {key: kept(value) for key, value in _state(model)},
+            "later": {},
         }
+        if any(value.any() for key, value in _state(model) if key in empty):
+            # A factor of what starts from zero shows in the next step.
+            args, kwargs = test.make()
+            model(*args, **kwargs)
+            found["later"] = {key: kept(value) for key, value in _state(model)}
+        return found
 
     def _tests(self) -> list[_Test]:
         """One with inputs that are declared, several with those that were found."""
@@ -307,10 +311,10 @@ class _Side:
         failures = [each["failed"] for each in (old, new) if "failed" in each]
         if len(failures) == 1 and "train" in {*old, *new}:
             found = {"verdict": "training", "part": "train", "where": "", "distance": None}
-        for part in ("eval", "train", "gradients", "after"):
+        for part in ("eval", "train", "gradients", "after", "later"):
             if part not in old or part not in new:
                 continue
-            before, by_key = old[part], part in ("gradients", "after")
+            before, by_key = old[part], part in ("gradients", "after", "later")
             if by_key:
                 before = {self._new_name(key, new[part]): each for key, each in before.items()}
                 before = {key: each for key, each in before.items() if _is_alike(each, new[part].get(key))}
@@ -324,6 +328,14 @@ class _Side:
 
     def _new_name(self, key: str, news: Mapping[str, Any]) -> str:
         return key if key in news else str(self._task["renames"].get(key, key))
+
+
+def _state(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """What of the state dict is no parameter."""
+    living = model.state_dict(keep_vars=True).items()
+    return [
+        (key, each) for key, each in living if isinstance(each, torch.Tensor) and not isinstance(each, nn.Parameter)
+    ]
 
 
 class _File(OrderedDict[str, Any]):
