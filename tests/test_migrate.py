@@ -402,6 +402,54 @@ assert torch.equal(new(x), old(x))
     assert shell.run("check", "--only", "layout")[0] == 0
 
 
+def test_a_name_that_went_to_another_layer(shell: Shell) -> None:
+    """``norm`` is the last layer now, and was the first: names mislead, the forward tells."""
+    layers = NET.replace(
+        "self.blocks = ", "self.norm = nn.LayerNorm(8)\n        self.last = nn.LayerNorm(8)\n        self.blocks = "
+    )
+    layers = layers.replace("        for block", "        x = self.norm(x)\n        for block").replace(
+        "self.head(x)", "self.head(self.last(x))"
+    )
+    lock(shell, layers)
+    shell.edit(
+        ("self.norm = nn.LayerNorm(8)", "self.stem = nn.LayerNorm(8)"),
+        ("x = self.norm(x)\n", "x = self.stem(x)\n"),
+        ("self.last", "self.norm"),
+    )
+    shell.write(layers, "before.py")
+    code, out = shell.run("check", "--only", "layout")
+    assert code == 1 and out.count("proved: under the new names the forward is the same") == 2, out
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "    norm -> stem\n    last -> norm\n" in out, out
+    done = """
+import torch, net, before
+old, new = before.Net().eval(), net.Net().eval()
+for p in old.parameters(): torch.nn.init.normal_(p)
+new.load_state_dict(old.state_dict(), strict=True)
+x = torch.randn(2, 8)
+assert torch.equal(new(x), old(x))
+again = net.Net().eval()
+again.load_state_dict(new.state_dict(), strict=True)
+assert torch.equal(again(x), old(x))
+"""
+    shell.loads(done)
+
+
+def test_what_nothing_decides_is_one_choice_for_all_modules_of_a_class(shell: Shell) -> None:
+    two = NET.replace(
+        "self.blocks = nn.ModuleList(Block(8) for _ in range(depth))", "self.one, self.other = Block(8), Block(8)"
+    )
+    two = two.replace("for block in self.blocks:", "for block in (self.one, self.other):")
+    two = two.replace(
+        "self.norm = nn.LayerNorm(dim)", "self.a = nn.BatchNorm1d(dim)\n        self.b = nn.BatchNorm1d(dim)"
+    )
+    lock(shell, two.replace("self.norm(x)", "self.b(self.a(x))"))
+    shell.edit(("BatchNorm1d(dim)", "GroupNorm(2, dim)"), ("self.a", "self.first"), ("self.b", "self.second"))
+    code, out = shell.run("migrate", "net")
+    assert code == 1 and out.count("UNDECIDED") == 1, out
+    assert "or: a -> first, b -> second\n" in out and "or: a -> second, b -> first\n" in out, out
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_everything_is_put_back(shell: Shell, number: signal.Signals) -> None:
     shell.edit(("self.fc", "self.proj"))

@@ -157,7 +157,7 @@ def _told(change: Change) -> Iterator[str]:
             yield f"{weight} -> {length}, {direction}" if divide else f"{length}, {direction} -> {weight}"
         case Undecided(_, why, options):
             yield f"UNDECIDED: {why}"
-            yield from (f"  or: {option.label}" for option in options)
+            yield from (f"  or: {option.title}" for option in options)
 
 
 def _diff(edit: Edit) -> Iterator[str]:

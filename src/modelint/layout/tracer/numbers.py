@@ -323,7 +323,8 @@ class _Side:
         return {**found, "trained": not failures, "failed": failures[0] if failures else None}
 
     def _new_name(self, key: str, news: Mapping[str, Any]) -> str:
-        return key if key in news else str(self._task["renames"].get(key, key))
+        name = str(self._task["renames"].get(key, key))
+        return name if name in news else key
 
 
 class _File(OrderedDict[str, Any]):
