@@ -450,6 +450,41 @@ def test_what_nothing_decides_is_one_choice_for_all_modules_of_a_class(shell: Sh
     assert "or: a -> first, b -> second\n" in out and "or: a -> second, b -> first\n" in out, out
 
 
+def commit(shell: Shell) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for arguments in (["init", "-q"], ["add", "*.py", "*.toml", "model-manifests"], ["commit", "-qm", "old"]):
+        subprocess.run([*git, *arguments], cwd=shell.folder, check=True, capture_output=True)
+
+
+def test_a_loader_is_compared_by_numbers(shell: Shell) -> None:
+    inputs = "inputs = ['float32[2, 8]']\n"
+    lock(shell, NET, CONFIG + inputs)
+    commit(shell)
+    shell.edit(*RENAMED)
+    code, out = shell.run("migrate", "net", "--loader", "old_nets.py")
+    assert code == 0 and "  numbers: equal, old files compute what they did\n" in out, out
+    # The same names, and another activation beside them.
+    lock(shell, NET, CONFIG + inputs)
+    (shell.folder / "old_nets.py").unlink()
+    (shell.folder / "old_nets.json").unlink()
+    shell.edit(*RENAMED, ("x + self.proj(", "x - self.proj("))
+    before = shell.contents()
+    code, out = shell.run("migrate", "net", "--loader", "old_nets.py")
+    assert code == 1 and "not written: old files would load, and compute something else: outputs part first" in out, out
+    assert {name: text for name, text in shell.contents().items() if ".git" not in name} == {
+        name: text for name, text in before.items() if ".git" not in name
+    }
+    assert shell.run("migrate", "net", "--loader", "old_nets.py", "--reason", "a minus was meant")[0] == 0
+
+
+def test_a_loader_of_what_computes_something_else_is_not_accepted_without_inputs(shell: Shell) -> None:
+    shell.edit(*RENAMED, ("x + self.proj(", "x - self.proj("))
+    code, out = shell.run("migrate", "net", "--loader", "old_nets.py")
+    assert code == 1 and "by its traces the model computes something else with them: the layout is not accepted" in out
+    assert (shell.folder / "old_nets.py").exists()
+    assert shell.run("check", "--only", "layout")[0] == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_everything_is_put_back(shell: Shell, number: signal.Signals) -> None:
     shell.edit(("self.fc", "self.proj"))

@@ -44,6 +44,11 @@ class Drift(NamedTuple):
         return next((cls for cls in order if cls in found), None)
 
     @property
+    def differs(self) -> bool:
+        """Under the names that are proposed something else is computed."""
+        return any(isinstance(fact, facts.KeyRenamed) and fact.different for fact in self.facts)
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """Keys of OLD that went without a new name."""
         return tuple(key for key in self.diff.unexpected if key not in self.renames.renames)
