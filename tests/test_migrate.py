@@ -485,6 +485,19 @@ def test_a_loader_of_what_computes_something_else_is_not_accepted_without_inputs
     assert shell.run("check", "--only", "layout")[0] == 1
 
 
+def test_what_the_hook_does_not_survive_is_said_where_the_project_does_it(shell: Shell) -> None:
+    shell.write("import torch\nfrom net import Net\n\n\nserved = torch.jit.script(Net())\n", "serve.py")
+    full = "from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict\n"
+    full += "from net import Net\nset_model_state_dict(Net(), {}, options=StateDictOptions(full_state_dict=True))\n"
+    shell.write(full, "train.py")
+    shell.write("import torch\n\n\ndef gelu(x):\n    return x\n\n\nfast = torch.jit.script(gelu)\n", "fast.py")
+    shell.write("import torch\nother = torch.jit.script(Other())\n", "another.py")
+    shell.edit(("self.fc", "self.proj"))
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "note: serve.py:5: torch.jit.script loses load hooks" in out, out
+    assert "note: train.py:3: full_state_dict puts" in out and out.count("note: ") == 2, out
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_everything_is_put_back(shell: Shell, number: signal.Signals) -> None:
     shell.edit(("self.fc", "self.proj"))

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from modelint import cache, commands, compare, projects, sources
+from modelint import cache, commands, compare, files, projects, sources
 from modelint.config import Configs
 from modelint.console import Wrong, count, say, stdout
 from modelint.keys.fold import folded
 from modelint.keys.steps import Drop, Own, Rows
-from modelint.layout import client, lock
-from modelint.layout.migrating import loader, migrate
+from modelint.layout import client, declare, lock
+from modelint.layout.migrating import around, loader, migrate
 from modelint.layout.migrating.migration import (
     Added,
     Change,
@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Wrong(str(error)) from None
     with stdout() as stream:
         stream.writelines(f"{line}\n" for line in _said(done))
+        if done.migrations:
+            stream.writelines(f"{line}\n" for line in _around(done, cwd, Configs(cwd, arguments.config)))
     if done.outcome in ("failed", "missed"):
         return 3
     return 1 if done.outcome in ("open", "refused") else 0
@@ -120,6 +122,17 @@ def _written(done: Migrated, name: str) -> Iterator[str]:
     else:
         yield f"  proved: {_files(done)} load through load_state_dict(strict=True), and lose no more than that"
         yield f"  {_numbers(done)}"
+
+
+def _around(done: Migrated, cwd: str, configs: Configs) -> Iterator[str]:
+    """What the project does to the model that the hooks do not survive."""
+    module, _, factory = done.declaration.factory.rpartition(":")
+    names = {each.qualname.rpartition(".")[2] for each in done.migrations}
+    if module != os.path.splitext(declare.MODELS_FILE)[0]:  # whose functions nothing else calls
+        names.add(factory.rpartition(".")[2])
+    paths = (target.path for target in files.find([done.declaration.folder], cwd, configs).targets)
+    for use in around.uses(paths, names):
+        yield f"  note: {shown(_path(use.path))}:{use.line}: {use.words}"
 
 
 def _numbers(done: Migrated) -> str:
