@@ -178,6 +178,8 @@ class _Side:
         """The new model with a file of the old layout in it, as it is, hooks and all, else under the renames; and how
         it got there.
         """
+        if self._task["loader"] is not None:
+            return self._by_function(given, versions)
         renames = {old: new for old, new in self._task["renames"].items() if old in given}
         ways: list[dict[str, str]] = [{}, renames] if renames else [{}]
         refused = ""
@@ -193,6 +195,25 @@ class _Side:
             return model, load
         words = "files of the old layout do not load" + (", under the new names either" if renames else "")
         raise Unsettled(words if "Error(s) in loading" in refused else f"{words}: {refused}")
+
+    def _by_function(
+        self, given: Mapping[str, torch.Tensor], versions: Mapping[str, int]
+    ) -> tuple[nn.Module, Callable[..., None]]:
+        """The same, with what `modelint migrate --loader` is going to write."""
+        names: dict[str, Any] = {}
+        exec(self._task["loader"], names)  # the code that modelint made, for one who asked for it
+
+        def load(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
+            with self._made.watching():
+                _load(model, values, versions, {}, {}, names["load_old"])
+
+        model = self._build()
+        try:
+            load(model, given)
+        except Exception as error:
+            raise Unsettled(f"the function does not load a file of the old layout: {one_line(error)}") from None
+        self._renamed = True
+        return model, load
 
     def _loader(self, versions: Mapping[str, int], renames: Mapping[str, str]) -> Callable[..., None]:
         moved = self._task["moved"] if renames else {}
@@ -330,7 +351,8 @@ class _Side:
         return {**found, "trained": not failures, "failed": failures[0] if failures else None}
 
     def _new_name(self, key: str, news: Mapping[str, Any]) -> str:
-        return key if key in news else str(self._task["renames"].get(key, key))
+        name = str(self._task["renames"].get(key, key))
+        return name if name in news else key
 
 
 class _File(OrderedDict[str, Any]):
@@ -343,6 +365,7 @@ def _load(
     versions: Mapping[str, int],
     renames: Mapping[str, str],
     moved: Mapping[str, str],
+    function: Callable[..., Any] = lambda model, file: model.load_state_dict(file, strict=True),
 ) -> None:
     """Load a file of the old layout, with its keys renamed; state that is no tensor is the model's own."""
     hooks = loads.has_hooks(model)  # they may write into what they are given
@@ -351,7 +374,7 @@ def _load(
     file._metadata = OrderedDict((moved.get(path, path), {"version": each}) for path, each in versions.items())
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        result = model.load_state_dict(file, strict=True)
+        result = function(model, file)
     left = [*(getattr(result, "missing_keys", None) or ()), *(getattr(result, "unexpected_keys", None) or ())]
     if left:
         raise Unsettled(f"{len(left)} keys are left over, {left[0]} among them")
