@@ -29,6 +29,8 @@ class Case(NamedTuple):
     built: Result
     drift: Drift
     python: str
+    #: Code of a function ``load_old``, which puts old files into the model of today; None: the model takes them itself.
+    loader: str | None = None
 
 
 class Unsettled(Exception):
@@ -116,6 +118,7 @@ class Sides:
             "inputs": case.declaration.inputs,
             "renames": renames,
             "moved": owners.moved_modules(renames),
+            "loader": case.loader,
         }
         if case.declaration.inputs is None:
             yield self._request("inputs", case.declaration, {**task, "candidates": self.asked.candidates})
