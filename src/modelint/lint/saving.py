@@ -176,8 +176,10 @@ def _child(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedModule]:
     if not isinstance(child, t.Attr):
         return []
     for alt in it.peek(frame, child.value):
-        path, _, name = (getattr(alt.obj, "cls", None) or "").rpartition(":")
-        file = it.project.file(path) if path and isinstance(alt.obj, Model) and not alt.obj.wraps else None
+        if not isinstance(alt.obj, Model) or alt.obj.wraps:
+            continue
+        path, _, name = (alt.obj.cls or "").rpartition(":")
+        file = it.project.file(path) if path else None
         owner = file.top(name) if file is not None else None
         found = it.project.method(owner, "__init__") if isinstance(owner, ClassRef) else None
         if found is None:
