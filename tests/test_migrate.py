@@ -402,6 +402,102 @@ assert torch.equal(new(x), old(x))
     assert shell.run("check", "--only", "layout")[0] == 0
 
 
+def test_a_name_that_went_to_another_layer(shell: Shell) -> None:
+    """``norm`` is the last layer now, and was the first: names mislead, the forward tells."""
+    layers = NET.replace(
+        "self.blocks = ", "self.norm = nn.LayerNorm(8)\n        self.last = nn.LayerNorm(8)\n        self.blocks = "
+    )
+    layers = layers.replace("        for block", "        x = self.norm(x)\n        for block").replace(
+        "self.head(x)", "self.head(self.last(x))"
+    )
+    lock(shell, layers)
+    shell.edit(
+        ("self.norm = nn.LayerNorm(8)", "self.stem = nn.LayerNorm(8)"),
+        ("x = self.norm(x)\n", "x = self.stem(x)\n"),
+        ("self.last", "self.norm"),
+    )
+    shell.write(layers, "before.py")
+    code, out = shell.run("check", "--only", "layout")
+    assert code == 1 and out.count("proved: under the new names the forward is the same") == 2, out
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "    norm -> stem\n    last -> norm\n" in out, out
+    done = """
+import torch, net, before
+old, new = before.Net().eval(), net.Net().eval()
+for p in old.parameters(): torch.nn.init.normal_(p)
+new.load_state_dict(old.state_dict(), strict=True)
+x = torch.randn(2, 8)
+assert torch.equal(new(x), old(x))
+again = net.Net().eval()
+again.load_state_dict(new.state_dict(), strict=True)
+assert torch.equal(again(x), old(x))
+"""
+    shell.loads(done)
+
+
+def test_what_nothing_decides_is_one_choice_for_all_modules_of_a_class(shell: Shell) -> None:
+    two = NET.replace(
+        "self.blocks = nn.ModuleList(Block(8) for _ in range(depth))", "self.one, self.other = Block(8), Block(8)"
+    )
+    two = two.replace("for block in self.blocks:", "for block in (self.one, self.other):")
+    two = two.replace(
+        "self.norm = nn.LayerNorm(dim)", "self.a = nn.BatchNorm1d(dim)\n        self.b = nn.BatchNorm1d(dim)"
+    )
+    lock(shell, two.replace("self.norm(x)", "self.b(self.a(x))"))
+    shell.edit(("BatchNorm1d(dim)", "GroupNorm(2, dim)"), ("self.a", "self.first"), ("self.b", "self.second"))
+    code, out = shell.run("migrate", "net")
+    assert code == 1 and out.count("UNDECIDED") == 1, out
+    assert "or: a -> first, b -> second\n" in out and "or: a -> second, b -> first\n" in out, out
+
+
+def commit(shell: Shell) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for arguments in (["init", "-q"], ["add", "*.py", "*.toml", "model-manifests"], ["commit", "-qm", "old"]):
+        subprocess.run([*git, *arguments], cwd=shell.folder, check=True, capture_output=True)
+
+
+def test_a_loader_is_compared_by_numbers(shell: Shell) -> None:
+    inputs = "inputs = ['float32[2, 8]']\n"
+    lock(shell, NET, CONFIG + inputs)
+    commit(shell)
+    shell.edit(*RENAMED)
+    code, out = shell.run("migrate", "net", "--loader", "old_nets.py")
+    assert code == 0 and "  numbers: equal, old files compute what they did\n" in out, out
+    # The same names, and another activation beside them.
+    lock(shell, NET, CONFIG + inputs)
+    (shell.folder / "old_nets.py").unlink()
+    (shell.folder / "old_nets.json").unlink()
+    shell.edit(*RENAMED, ("x + self.proj(", "x - self.proj("))
+    before = shell.contents()
+    code, out = shell.run("migrate", "net", "--loader", "old_nets.py")
+    assert code == 1 and "not written: old files would load, and compute something else: outputs part first" in out, out
+    assert {name: text for name, text in shell.contents().items() if ".git" not in name} == {
+        name: text for name, text in before.items() if ".git" not in name
+    }
+    assert shell.run("migrate", "net", "--loader", "old_nets.py", "--reason", "a minus was meant")[0] == 0
+
+
+def test_a_loader_of_what_computes_something_else_is_not_accepted_without_inputs(shell: Shell) -> None:
+    shell.edit(*RENAMED, ("x + self.proj(", "x - self.proj("))
+    code, out = shell.run("migrate", "net", "--loader", "old_nets.py")
+    assert code == 1 and "by its traces the model computes something else with them: the layout is not accepted" in out
+    assert (shell.folder / "old_nets.py").exists()
+    assert shell.run("check", "--only", "layout")[0] == 1
+
+
+def test_what_the_hook_does_not_survive_is_said_where_the_project_does_it(shell: Shell) -> None:
+    shell.write("import torch\nfrom net import Net\n\n\nserved = torch.jit.script(Net())\n", "serve.py")
+    full = "from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict\n"
+    full += "from net import Net\nset_model_state_dict(Net(), {}, options=StateDictOptions(full_state_dict=True))\n"
+    shell.write(full, "train.py")
+    shell.write("import torch\n\n\ndef gelu(x):\n    return x\n\n\nfast = torch.jit.script(gelu)\n", "fast.py")
+    shell.write("import torch\nother = torch.jit.script(Other())\n", "another.py")
+    shell.edit(("self.fc", "self.proj"))
+    code, out = shell.run("migrate", "net")
+    assert code == 0 and "note: serve.py:5: torch.jit.script loses load hooks" in out, out
+    assert "note: train.py:3: full_state_dict puts" in out and out.count("note: ") == 2, out
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_everything_is_put_back(shell: Shell, number: signal.Signals) -> None:
     shell.edit(("self.fc", "self.proj"))

@@ -78,6 +78,35 @@ class Shifted(Parts):
         return self.c(torch.relu(self.b(x)))
 
 
+class NormFinal(Parts):
+    def forward(self, x: Any) -> Any:
+        return self.final(torch.relu(self.norm(x)))
+
+
+class FirstNorm(Parts):
+    def forward(self, x: Any) -> Any:
+        return self.norm(torch.relu(self.first(x)))
+
+
+class Step(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x: Any, layer: Any) -> Any:
+        return x + layer(self.norm(x))
+
+
+class Residual(Parts):
+    def forward(self, x: Any) -> Any:
+        return self.step(x, self.layer)
+
+
+class ResidualNow(Parts):
+    def forward(self, x: Any) -> Any:
+        return self.step(x, self.part)
+
+
 class Sum(Parts):
     def forward(self, x: Any) -> Any:
         return self.left(x) + self.right(x)
@@ -349,6 +378,10 @@ class Tied(Net):
         return getattr(self, outer)(torch.relu(getattr(self, inner)(x)))
 
 
+def bare_norm() -> nn.Module:
+    return nn.LayerNorm(8)
+
+
 def bare() -> nn.Module:
     return nn.Linear(8, 24)
 
@@ -368,7 +401,17 @@ CASES: dict[str, Case] = {
         made(CrossedNow, "first_stage", "last_stage"),
         {"first_layer": "last_stage", "last_layer": "first_stage"},
     ),
-    "siblings that moved up by one name": Case(made(InSeries, "a", "b"), made(Shifted, "b", "c"), different=True),
+    "siblings that moved up by one name": Case(made(InSeries, "a", "b"), made(Shifted, "b", "c"), {"a": "b", "b": "c"}),
+    "a sibling that took the name of another": Case(
+        made(NormFinal, norm=bare_norm, final=bare_norm),
+        made(FirstNorm, first=bare_norm, norm=bare_norm),
+        {"norm": "first", "final": "norm"},
+    ),
+    "a layer that is handed to another module": Case(
+        made(Residual, "layer", step=Step),
+        made(ResidualNow, "part", step=Step),
+        {"layer": "part"},
+    ),
     "branches of a sum, by names that tell": Case(
         made(Sum, "left", "right"), made(SumOfLike, "z_left", "b_right"), {"left": "z_left", "right": "b_right"}
     ),

@@ -72,7 +72,11 @@ def verdict(case: Case, renames: Mapping[str, str]) -> truth.Class:
     def inputs() -> tuple[torch.Tensor, ...]:
         return (torch.randn(case.shape),)
 
-    return truth.judge(truth.record(case.old, inputs), renamed, inputs).cls
+    old = truth.record(case.old, inputs)
+    for results in old.results.values():
+        for part in ("gradients", "after"):
+            results[part] = {renames.get(key, key): each for key, each in results.get(part, {}).items()}
+    return truth.judge(old, renamed, inputs).cls
 
 
 @cases

@@ -11,14 +11,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 from pairs import PAIRS, Pair
+from torch import nn
 from truth import Verdict, judge, record
 
 pytestmark = pytest.mark.slow
@@ -82,7 +83,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="module")
-def migrated(project: Project) -> dict[Pair, Ran]:
+def loaders(project: Project) -> dict[Pair, str]:
+    """The code of the function that `--loader` would write."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        options = ("--loader", "old_files.py", "--dry-run")
+        ran = pool.map(lambda pair: project.run("migrate", pair.name, *options), BREAKING)
+        return {pair: each.out for pair, each in zip(BREAKING, ran, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def migrated(project: Project, loaders: dict[Pair, str]) -> dict[Pair, Ran]:
+    """After the loaders: they are for the models without hooks."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(BREAKING, pool.map(lambda pair: project.run("migrate", pair.name), BREAKING), strict=True))
 
@@ -132,3 +143,29 @@ def test_a_check_has_nothing_to_say_and_running_it_again_changes_nothing(
     for pair in AGAIN:
         project.run("migrate", pair.name)
     assert {pair: project.file(pair).read_bytes() for pair in BREAKING} == files
+
+
+def through(code: str, make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+    """The model, whose files go through the function."""
+    names: dict[str, Any] = {}
+    exec(code, names)
+
+    def made() -> nn.Module:
+        model = make()
+        plain = SimpleNamespace(load_state_dict=model.load_state_dict, state_dict=model.state_dict)
+        model.load_state_dict = lambda state, strict=True: names["load_old"](plain, state)  # type: ignore[method-assign]
+        return model
+
+    return made
+
+
+@pytest.mark.parametrize("pair", BREAKING, ids=str)
+def test_a_loader_stops_or_the_old_weights_compute_the_same(loaders: dict[Pair, str], pair: Pair) -> None:
+    code = loaders[pair]
+    old, new = pair.load("old"), pair.load("new")
+    found = judge(record(old.model, old.inputs), through(code, new.model), new.inputs)
+    stops = [each for each in ("# The load below stops", "# LEFT OUT") if each in code]
+    assert (found.cls == "breaking") == bool(stops), found
+    loses = [each for each in ("own[", "del state") if each in code]
+    if not stops and not loses:
+        assert found.cls == "same" or found.where.startswith("gradients"), found

@@ -44,6 +44,11 @@ class Drift(NamedTuple):
         return next((cls for cls in order if cls in found), None)
 
     @property
+    def differs(self) -> bool:
+        """Under the names that are proposed something else is computed."""
+        return any(isinstance(fact, facts.KeyRenamed) and fact.different for fact in self.facts)
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """Keys of OLD that went without a new name."""
         return tuple(key for key in self.diff.unexpected if key not in self.renames.renames)
@@ -106,6 +111,8 @@ class _Facts:
         self._renamings: set[int] = set()
 
     def of_keys(self, found: KeyDiff) -> None:
+        # Where some went into another nesting, what calls them is another forward, and so may be that around the rest.
+        nested = any(before.count(".") != after.count(".") for before, after in self._renames.renames.items())
         for cause in causes.of_keys(self._old, self._new, found, self._renames, self._load):
             if cause.breaks:
                 for place in cause.places:
@@ -113,7 +120,7 @@ class _Facts:
             fact = headline.of_cause(self._model, self._old, self._new, cause, self._error)
             if isinstance(fact, facts.KeyRenamed) and fact.renames.keys() <= self._proved:
                 fact = fact._replace(certainty="proved")
-            if cause.renames_only:
+            if cause.renames_only and not nested:
                 self._renamings.add(len(self.found))
             self.found.append(fact)
         if self._error is not None and not self._said:

@@ -18,6 +18,8 @@ What = Literal["type", "attribute", "forward", "order"]
 #: Digits of a trace: how the module is called, and what it computes then. Where optional arguments of the model do
 #: more, there follow how many names were used so far (four digits), and the same again.
 TAG, TRACE, COUNT = 8, 24, 4
+#: Before the name of a slot that is not below the module which uses it, but was handed to it.
+_ELSEWHERE = "^"
 #: A training trace that failed: no difference can be told.
 UNKNOWN = "0" * 16
 #: Attributes that the shapes of keys tell, and those of no consequence for what is computed.
@@ -102,6 +104,9 @@ def _depth(part: Part) -> int:
 
 
 def join(path: str, name: str) -> str:
+    """The full name of a slot of the module at ``path``; what stands elsewhere in the model has it already."""
+    if name.startswith(_ELSEWHERE):
+        return name[len(_ELSEWHERE) :]
     return f"{path}.{name}" if path and name else path or name
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from modelint.keys.diff import KeyDiff, tie_changes
-from modelint.keys.rename import Ambiguous, Renames
+from modelint.keys.diff import KeyDiff, diff, tie_changes
+from modelint.keys.rename import Ambiguous, Renames, detect
 from modelint.layout import exchange
 from modelint.layout.layout import Constant, Definition, Layout
 from modelint.layout.meaning import UNKNOWN, join
@@ -31,7 +31,7 @@ class _Parts(Exception):
     """The two sides part, or one of them is not traced."""
 
 
-def settle(old: Layout, new: Layout, diff: KeyDiff, proposed: Renames) -> Proof:
+def settle(old: Layout, new: Layout, found: KeyDiff, proposed: Renames) -> Proof:
     """What is proved of the renames that names and shapes propose, and of those that they leave open."""
     if not proposed.renames and not proposed.ambiguous:
         return Proof(proposed)
@@ -40,16 +40,31 @@ def settle(old: Layout, new: Layout, diff: KeyDiff, proposed: Renames) -> Proof:
         flow = walk.flow()
     except _Parts:
         return Proof(proposed)
-    if not _is_bridge(old, new, diff, flow):
-        return Proof(proposed)
-    gone = set(diff.unexpected)
-    told = {key: name for key, name in flow.items() if key in gone and key not in walk.undecided}
-    taken = set(told.values())
+    if not _is_bridge(old, new, found, flow):
+        # Perhaps a name went to another tensor, which had a name of its own.
+        moved = {key: name for key, name in _whole(old, new, walk, flow).items() if key != name}
+        return Proof(Renames(moved), frozenset(moved)) if moved else Proof(proposed)
+    gone = set(found.unexpected)
+    sure = {key: name for key, name in flow.items() if key in gone and key not in walk.undecided}
+    taken = set(sure.values())
     # What no forward reaches keeps the name that it is like.
     others = {key: name for key, name in proposed.renames.items() if key not in flow and name not in taken}
-    both = told | others
-    renames = {key: both[key] for key in diff.unexpected if key in both}
-    return Proof(Renames(renames, tuple(_open(proposed.ambiguous, renames))), frozenset(told))
+    both = sure | others
+    renames = {key: both[key] for key in found.unexpected if key in both}
+    return Proof(Renames(renames, tuple(_open(proposed.ambiguous, renames))), frozenset(sure))
+
+
+def told(old: Layout, new: Layout) -> dict[str, str]:
+    """Old key -> the key under which the new model computes with it what the old one did, also where that is a name
+    which another tensor had; nothing where the forwards are not the same, or do not reach every key.
+    """
+    found = diff(old.keys, new.keys)
+    try:
+        walk = _Walk(old, new, detect(old.keys, new.keys, found).renames)
+        flow = walk.flow()
+    except _Parts:
+        return {}
+    return _whole(old, new, walk, flow)
 
 
 def holds(old: Layout, new: Layout, renames: Mapping[str, str]) -> frozenset[str]:
@@ -65,9 +80,18 @@ def holds(old: Layout, new: Layout, renames: Mapping[str, str]) -> frozenset[str
     return frozenset(key for key in renames if key in flow and key not in walk.undecided)
 
 
-def _is_bridge(old: Layout, new: Layout, diff: KeyDiff, flow: Mapping[str, str]) -> bool:
+def _whole(old: Layout, new: Layout, walk: _Walk, flow: Mapping[str, str]) -> dict[str, str]:
+    """The name of every key, where the forward reaches all of them and nothing else may stand for one of them."""
+    olds, news = old.keys.specs.keys(), new.keys.specs.keys()
+    complete = olds <= flow.keys() and {flow[key] for key in olds} == news
+    if not complete or walk.undecided & olds or not _alike(old, new, flow):
+        return {}
+    return {key: flow[key] for key in olds}
+
+
+def _is_bridge(old: Layout, new: Layout, found: KeyDiff, flow: Mapping[str, str]) -> bool:
     """Whether keys that went stand for keys that came, and all others for themselves."""
-    gone, came = set(diff.unexpected), set(diff.missing)
+    gone, came = set(found.unexpected), set(found.missing)
     for key, name in flow.items():
         if key in old.keys.specs and not (name in came if key in gone else name == key):
             return False

@@ -193,9 +193,9 @@ class _Writer:
         lines = comment(f"UNDECIDED: {change.why}.", width)
         if change.options:
             lines += comment(f"{_CHOOSE} the `raise`:", width)
-        for number, (label, changes) in enumerate(change.options, 1):
-            lines += comment(f"{number}. {label}", width)
-            lines += [f"# {line}" for line in self._statements(changes, width - 2, at)]
+        for number, option in enumerate(change.options, 1):
+            lines += comment(f"{number}. {option.title}", width)
+            lines += [f"# {line}" for line in self._statements(option.changes, width - 2, at)]
         text = f"{change.why}: choose in {self._method.name}, then run `modelint migrate` again"
         return [
             *lines,

@@ -19,7 +19,7 @@ from modelint.keys.rename import Ambiguous, detect
 from modelint.keys.situation import Around, Shape, Situation
 from modelint.keys.table import KeyTable
 from modelint.keys.tables import is_embedding
-from modelint.layout import owners
+from modelint.layout import owners, prove
 from modelint.layout.layout import Layout
 from modelint.layout.migrating import naming, pairing, renaming, siblings
 from modelint.layout.migrating.migration import (
@@ -48,6 +48,8 @@ _OF_CODE = frozenset(
 )
 #: Of the keys of the smaller side so many must have a counterpart: with fewer it is another architecture.
 _LEAST = 0.5
+#: Said of keys of which no name tells; without them, so that what is alike in all layers is one choice.
+_RIVALS = "the shapes agree, and nothing decides which is which"
 #: So many ways in which siblings may belong to each other are tried.
 _MOST_WAYS = 24
 #: What stops comes first, what fills in comes last.
@@ -88,7 +90,12 @@ class Bridge(NamedTuple):
 def bridge(old: Layout, new: Layout, known: Mapping[str, str]) -> Bridge:
     """``known``: renames on record, old key -> name today. Raises Unbridged."""
     olds = old.keys.specs.keys() | old.keys.extra.keys()
-    own = {**pairing.moved_keys(old, new), **{key: name for key, name in known.items() if key in olds}}
+    own = prove.told(old, new)
+    taken = set(own.values())
+    for names in ({key: name for key, name in known.items() if key in olds}, pairing.moved_keys(old, new)):
+        more = {key: name for key, name in names.items() if key not in own and name not in taken}
+        own |= more
+        taken |= set(more.values())
     table = KeyTable(
         {own.get(key, key): spec for key, spec in old.keys.specs.items()},
         extra={own.get(key, key): kind for key, kind in old.keys.extra.items()},
@@ -249,7 +256,7 @@ class _Reading:
             for key, name in decided.items():
                 self._put(self._source(key), name, name)
             return
-        open_ones = [(each.why, [*each.old], [*each.new], way) for each, way in zip(found.ambiguous, ways, strict=True)]
+        open_ones = [(_RIVALS, [*each.old], [*each.new], way) for each, way in zip(found.ambiguous, ways, strict=True)]
         if found.renames:
             why = "other names fit, and there is more that differs"
             open_ones.append((why, [*found.renames], [*found.renames.values()], [found.renames]))
@@ -359,7 +366,7 @@ def _is_rows(old: Shape, new: Shape) -> bool:
 
 
 def _option(way: Way) -> Option:
-    return Option(siblings.words(way), tuple(Renamed(*pair) for pair in way.items()))
+    return Option("", tuple(Renamed(*pair) for pair in way.items()))
 
 
 def _lengths(at: Situation, module: str, parts: Iterable[str]) -> tuple[int, ...]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Outcome = Literal["nothing", "migrated", "planned", "open", "refused", "failed", "missed"]
 #: The name under which a file of today is loaded; no release is called so.
 _TODAY = "today"
-_OR_REASON = "undo that change, or give --reason TEXT to accept it"
+OR_REASON = "undo that change, or give --reason TEXT to accept it"
 _LOADER = "`modelint migrate {} --loader FILE` writes a function for old files instead, and leaves the classes alone"
 
 
@@ -159,7 +159,7 @@ class _Run:
         load = built.loads[MANIFEST]
         exact = not (drift.diff.reshaped or load.dropped or load.unreached or load.filled)
         if found is not None and found.outcome == "different" and exact and not self._options.reason:
-            return self._refused(f"old files load, and compute something else: {found.words}; {_OR_REASON}"), None
+            return self._refused(f"old files load, and compute something else: {found.words}; {OR_REASON}"), None
         if found is not None and found.outcome == "equal":
             drift = settle.settled(drift, found)
         if drift.cls != "safe":
@@ -324,7 +324,7 @@ def _content(path: str) -> bytes | None:
 
 
 def _different(found: Numbers) -> str:
-    return f"put back: old files would load, and compute something else: {found.words}; {_OR_REASON}"
+    return f"put back: old files would load, and compute something else: {found.words}; {OR_REASON}"
 
 
 def _what(load: Load) -> str:

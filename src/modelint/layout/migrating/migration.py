@@ -6,7 +6,11 @@ is meant). Changes apply one after the other. All of them leave alone what is in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from modelint.keys.fold import folded
+from modelint.keys.likeness import Names, template
 
 
 class Renamed(NamedTuple):
@@ -91,10 +95,15 @@ class Normed(NamedTuple):
 
 
 class Option(NamedTuple):
-    """One way to go on, and what it is called."""
+    """One way to go on."""
 
+    #: What it is called; "": by the names that it gives, which are others in each module.
     label: str
     changes: tuple[Change, ...]
+
+    @property
+    def title(self) -> str:
+        return self.label or _words((each.before, each.after) for each in self.changes if isinstance(each, Renamed))
 
 
 class Undecided(NamedTuple):
@@ -121,3 +130,14 @@ class ClassMigration(NamedTuple):
     changes: tuple[Change, ...]
     #: ``_version`` of the class, as files of the old form tell it.
     version: int = 1
+
+
+def _words(pairs: Iterable[tuple[str, str]]) -> str:
+    """``a -> x, b -> y``: by modules, those of all layers as one."""
+    found: dict[tuple[Names, Names], tuple[list[str], list[str]]] = {}
+    for key, name in pairs:
+        one, other = key.rpartition(".")[0] or key, name.rpartition(".")[0] or name
+        olds, news = found.setdefault((template(one)[0], template(other)[0]), ([], []))
+        olds.append(one)
+        news.append(other)
+    return ", ".join(f"{folded(olds)[0]} -> {folded(news)[0]}" for olds, news in found.values())

@@ -98,7 +98,7 @@ class Plan(NamedTuple):
         for chosen in product(*ways) if open_ones and count <= _MOST_WAYS else ():
             choice = dict(zip(open_ones, chosen, strict=True))
             hooks = {cls: tuple(_chosen(changes, choice)) for cls, changes in self.hooks.items()}
-            yield "; ".join(option.label for option in chosen), self._replace(hooks=hooks)
+            yield "; ".join(option.title for option in chosen), self._replace(hooks=hooks)
 
 
 def plan(declaration: Declaration, built: Result, known: Known) -> Plan:

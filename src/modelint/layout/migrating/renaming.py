@@ -99,8 +99,8 @@ def _together(open_ones: Sequence[Undecided]) -> Undecided:
     """One choice, with the ways that all of them have."""
     names = tuple(name for each in open_ones for name in each.names)
     options = []
-    for label, _ in open_ones[0].options:
-        ways = [option.changes for each in open_ones for option in each.options if option.label == label]
+    for label, title in ((each.label, each.title) for each in open_ones[0].options):
+        ways = [option.changes for each in open_ones for option in each.options if option.title == title]
         if len(ways) == len(open_ones):
             options.append(Option(label, tuple(ordered(change for way in ways for change in way))))
     return Undecided(names, open_ones[0].why, tuple(options))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
 
-from modelint.keys.fold import folded
 from modelint.keys.likeness import Names, template
 from modelint.keys.situation import Shape
 from modelint.keys.table import TensorSpec
@@ -136,14 +135,3 @@ def _label(layout: Layout, path: str) -> str | None:
 def _owner(key: str) -> str:
     """The module that calls the one whose tensor it is."""
     return key.rpartition(".")[0].rpartition(".")[0]
-
-
-def words(way: Way) -> str:
-    """``a -> x, b -> y``: by modules, those of all layers as one."""
-    found: dict[tuple[Names, Names], tuple[list[str], list[str]]] = {}
-    for key, name in way.items():
-        one, other = key.rpartition(".")[0] or key, name.rpartition(".")[0] or name
-        olds, news = found.setdefault((template(one)[0], template(other)[0]), ([], []))
-        olds.append(one)
-        news.append(other)
-    return ", ".join(f"{folded(olds)[0]} -> {folded(news)[0]}" for olds, news in found.values())

@@ -131,7 +131,7 @@ class _Copies:
 def _asked(case: Case) -> Asked:
     """Raises Unsettled and NoRevision."""
     breaking = [fact for fact in case.drift.facts if fact.drift.cls == "breaking"]
-    if not all(isinstance(fact, KeyRenamed) for fact in breaking):
+    if case.loader is None and not all(isinstance(fact, KeyRenamed) for fact in breaking):
         raise Unsettled("files of the old layout do not load")
     _refuse_large(case)
     found = revision.base(case.declaration.manifest)
