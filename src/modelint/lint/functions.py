@@ -50,14 +50,6 @@ _KEY_WORDS = frozenset({
     "state_dict", "load_state_dict", "DataParallel", "DistributedDataParallel", "DDP", "AveragedModel",
 })  # fmt: skip
 _WORDS = re.compile(r"[A-Za-z_]\w*")
-#: The words of a function that trains or evaluates; by these and these alone it has to do with models.
-_ROUND, _MODELS = frozenset({"step", "backward"}), frozenset({"model", "net", "network"})
-#: With such a word it does more: it saves, loads, wraps, keeps what was best.
-_MORE = re.compile(
-    r"save|ckpt|checkpoint|resume|restore|dump|export|snapshot|store|(^|_)load(_|$)|wrap|parallel|best|ema|swa|^self$"
-)
-#: What such a function is asked for.
-_NUMBER = re.compile(r"loss|acc|prec|top\d|score|metric|time|ppl|iou|auc|err|lr")
 #: Steps for one definition of a file, and for a file.
 STEPS, STEPS_OF_A_FILE = 20_000, 150_000
 #: How often a function is followed with arguments that tell nothing.
@@ -196,17 +188,6 @@ def worth_following(it: Interpreter, frame: Frame, node: t.Def) -> bool:
     return frame.cls is not None and bool(node.words & flow_methods(it, frame.cls))
 
 
-def _only_trains(it: Interpreter, caller: Frame, frame: Frame, node: t.Def) -> bool:
-    """A round of training or evaluation, called for what it does or for a number: weights move, and that is all."""
-    dropped = caller.top_call is not None or caller.scope is None
-    if not (all(map(_NUMBER.search, caller.bound_names)) if caller.bound_call is not None else dropped):
-        return False
-    words = node.words
-    if not (words >= _ROUND or "no_grad" in words) or (words & FLOW_WORDS) - _MODELS or any(map(_MORE.search, words)):
-        return False
-    return words.isdisjoint(flow_names(it, frame.file))
-
-
 def flow_names(it: Interpreter, file: File) -> frozenset[str]:
     """The top-level names of a file that stand for state dicts made, saved, loaded or wrapped, and their users."""
     if file.path not in it.flows:
@@ -245,7 +226,7 @@ def invoke(
     ident = (inner.file.path, inner.statement, node.n)
     keys = any(isinstance(a.obj, Key) for v in (*pos, *kw.values()) for a in v)
     inner.far = (caller.far or inner.file is not caller.file) and not _tells(it, inner.key, pos, kw)
-    if not keys and (_only_trains(it, caller, inner, node) or not worth_following(it, inner, node)):
+    if not keys and not worth_following(it, inner, node):
         if {"step", "backward"} <= node.words:
             it.age += 1
         return None
