@@ -61,6 +61,8 @@ class Interpreter:
         self.visits: dict[tuple[str, int, int], int] = {}
         self.active: list[tuple[str, int, int]] = []
         self.memo: dict[object, tuple[Value, tuple[Place, ...], int, Env]] = {}
+        #: Functions of a file, with their arguments, that were followed to their end: on their own they show no more.
+        self.ran: set[object] = set()
         #: The frame around each nested function, nested classes still to interpret, what is known of each instance.
         self.parents: dict[FuncRef, Frame] = {}
         self.later: list[ClassRef] = []

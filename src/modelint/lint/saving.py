@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelint.lint import known, snapshots
 from modelint.lint import tree as t
 from modelint.lint.facts import Layer, Save, SavedModule, SavedState, Unsafe
+from modelint.lint.names import ClassRef, ExtRef
 from modelint.lint.render import render
 from modelint.lint.snapshots import KEPT
 from modelint.lint.state import Frame
@@ -94,7 +95,7 @@ def save(it: Interpreter, frame: Frame, node: t.Call, sink: str, value: Value, *
     Of a value that may be one dict or another, tensors of one say nothing about what else is in the other.
     """
     states: list[SavedState] = []
-    modules = _modules_inside(it, frame, node)
+    modules = [*_modules_inside(it, frame, node), *(_child(it, frame, node) if pickles and not value else ())]
     unsafe: list[Unsafe] = []
     carrying: set[Alt] = set()
     refused: set[Alt] = set()
@@ -167,6 +168,37 @@ def _modules_inside(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedMo
         for text in sorted(it.usage(frame).used_as_module - it.usage(frame).replaced(path))
         if text.startswith(path + "[") and text.endswith("]")
     ]
+
+
+def _child(it: Interpreter, frame: Frame, node: t.Call) -> list[SavedModule]:
+    """``save(model.encoder)``, where the class of ``model`` assigns ``self.encoder`` a module and nothing else."""
+    child = node.args[0].value if node.args else None
+    if not isinstance(child, t.Attr):
+        return []
+    for alt in it.peek(frame, child.value):
+        if not isinstance(alt.obj, Model) or alt.obj.wraps:
+            continue
+        path, _, name = (alt.obj.cls or "").rpartition(":")
+        file = it.project.file(path) if path else None
+        owner = file.top(name) if file is not None else None
+        found = it.project.method(owner, "__init__") if isinstance(owner, ClassRef) else None
+        if found is None:
+            continue
+        init, mine = found[1], it.project.file(found[0].ref.path)
+        made = [s.value for s in t.walk(init.body) if isinstance(s, t.Assign) and _stores(s, init, child.attr)]
+        refs = [mine.resolve(t.dotted(v.func) or "") for v in made if isinstance(v, t.Call)] if mine is not None else []
+        if made and len(refs) == len(made) and all(
+            (isinstance(ref, ClassRef) and it.project.is_module(ref) is True)
+            or (isinstance(ref, ExtRef) and known.torch_nn_class(ref.dotted) is not None)
+            for ref in refs
+        ):  # fmt: skip
+            return [SavedModule("", None)]
+    return []
+
+
+def _stores(stmt: t.Assign, method: t.Def, attr: str) -> bool:
+    own = method.params[0].name if method.params else ""
+    return any(t.dotted(target) == f"{own}.{attr}" for target in stmt.targets)
 
 
 def used(it: Interpreter, frame: Frame, state: StateDict, at: Place, use: str, receiver: str = "") -> None:

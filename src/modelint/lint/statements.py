@@ -187,7 +187,7 @@ def _assign(it: Interpreter, frame: Frame, stmt: t.Assign) -> None:
     value = it.eval(frame, stmt.value)
     frame.bound_call = None
     for name in frame.bound_names:
-        if name and "state_dict" in it.usage(frame).words and not _mentions(stmt.value, name):
+        if name and "state_dict" in it.usage(frame).words and _is_another(stmt.value, name):
             frame.env = frozen(frame.env, name)
     snapshots.model_kept(it, frame, stmt, value)
     for target in stmt.targets:
@@ -363,6 +363,13 @@ def _names(targets: list[t.Expr]) -> tuple[str, ...]:
         else:
             out.append("")  # an attribute or an item: kept for somebody to read
     return tuple(out)
+
+
+def _is_another(expr: t.Expr, name: str) -> bool:
+    """Is what ``name`` will stand for not what it stood for: made without it, or a copy of it?"""
+    if isinstance(expr, t.Call) and t.last_name(expr.func) == "deepcopy" and expr.args:
+        return t.dotted(expr.args[0].value) == name
+    return not _mentions(expr, name)
 
 
 def _mentions(expr: t.Expr, name: str) -> bool:
