@@ -30,6 +30,11 @@ SHORT = """x = self.first(x)
         if x.shape[0] > FACTOR:
             x = 2 * x
 """
+MASKED = (
+    ("targets=None", "mask=None"),
+    ("targets is not None", "mask is not None"),
+    ("F.cross_entropy(x, targets)", "x * mask[..., None]"),
+)
 ODD = "assert len(x) == 7\n        "
 FOUND = {
     "equal": Variant((DOUBLED,), config=""),
@@ -43,6 +48,8 @@ FOUND = {
     "nothing_runs": Variant((("F.gelu(self.lin(", "F.relu(self.lin("),), (("(self, x, t", "(self, *, x, t"),), ""),
     "old_fails": Variant((DOUBLED, (ODD, "")), ((FIRST, ODD + FIRST),), ""),
     "renamed": Variant((RENAMED,), config=""),
+    "optional_other": Variant((DOUBLED, ("x * mask[..., None]", "x * ~mask[..., None]")), MASKED, ""),
+    "optional_same": Variant((DOUBLED, ("x * mask[..., None]", "mask[..., None] * x")), MASKED, ""),
     "dropout": Variant((("Dropout(0.1)", "Dropout(0.2)"),), config=""),
 }
 
@@ -87,6 +94,18 @@ def test_changed_lines_that_do_not_run_are_named_and_no_error(verdicts: Verdicts
     found = settled(verdicts, "unreached")
     assert (found.severity, found.cls) == ("warning", "silent")
     assert "; the changed lines (unreached.py:32) did not run with them" in found.message
+
+
+@pytest.mark.slow
+def test_optional_arguments_are_tried(verdicts: Verdicts) -> None:
+    found, other = verdicts["optional_other"][0]
+    assert other.severity == "information"
+    assert (found.severity, found.cls) == ("warning", "silent")
+    assert "computes the same on inputs that were found, not declared (float32[2, 16, 4] and " in found.message
+    assert "; called with mask=bool[2, 16]: outputs part first at the end of the forward, by 1.0e+00; " in found.message
+    same = settled(verdicts, "optional_same")
+    assert (same.severity, same.cls) == ("information", "safe")
+    assert "did not run" not in same.message
 
 
 @pytest.mark.slow
@@ -146,6 +165,39 @@ def test_one_size_is_tried_with_other_values() -> None:
     assert found == [(["float32[2, 3, 5]"], 1.0), (["float32[2, 3, 5]"], 4.0)]
     (quiet, loud) = (sought.maker(*each)()[0][0] for each in found)
     assert torch.equal(4 * quiet, loud)
+
+
+class Handing(nn.Module):
+    """Hands on what it does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Optional()
+
+    def forward(self, x: Any, **kwargs: Any) -> Any:
+        return self.inner(x, **kwargs)
+
+
+class Optional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x: Any, cond: Any = None, rate: float = 0.5, double: bool = False, other: Any = None) -> Any:
+        assert other is None
+        x = self.lin(x) if cond is None else self.lin(x) + cond
+        return 2 * x if double else rate * x
+
+
+@pytest.mark.parametrize("model", [Optional, Handing])
+def test_optional_arguments_one_at_a_time(model: type[nn.Module]) -> None:
+    found = sought.find(lambda: model().double(), [["float32[2, 4]"]])
+    called = [sought.called_with(texts) for texts, _ in found]
+    assert [each for each in called if each] == ["cond=float32[2, 16, 4]", "double=True"]
+    (args, kwargs) = sought.maker(["float32[2, 4]", "double=True", "cond=float32[2, 4]"], 1.0)()
+    assert len(args) == 1
+    assert kwargs["double"] is True
+    assert kwargs["cond"].shape == (2, 4)
 
 
 def test_nothing_is_found() -> None:

@@ -56,6 +56,8 @@ def _computes(drift: Drifted) -> str:
         return f", and evaluates to the same on {inputs}; training goes another way: {words}"
     if outcome in ("partly", "unreached"):
         return f", and computes the same on {inputs}; {words} did not run with them"
+    if outcome == "optional":
+        return f", and computes the same on {inputs}; {words}"
     in_evaluation = "" if drift.numbers.trained else " in evaluation"
     return f", and computes the same{in_evaluation} on {inputs}"
 

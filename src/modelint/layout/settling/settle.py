@@ -36,7 +36,7 @@ def _one(fact: DriftFact, numbers: Numbers, blamed: bool) -> DriftFact:
         return fact  # everything ran in float64
     if drift.cls == "breaking":
         return _renamed(fact, numbers) if isinstance(fact, KeyRenamed) else fact
-    if numbers.outcome in ("partly", "unreached"):
+    if numbers.outcome in ("partly", "unreached", "optional"):
         if drift.severity != "error":
             return fact
         severity: Severity = "information" if numbers.outcome == "partly" else "warning"
@@ -54,7 +54,7 @@ def _one(fact: DriftFact, numbers: Numbers, blamed: bool) -> DriftFact:
 
 def _renamed(fact: KeyRenamed, numbers: Numbers) -> KeyRenamed:
     """Numbers under the renames prove them, or prove them wrong."""
-    if not numbers.renamed or numbers.outcome in ("partly", "unreached"):
+    if not numbers.renamed or numbers.outcome in ("partly", "unreached", "optional"):
         return fact
     proved = numbers.outcome in ("equal", "training")
     return fact._replace(drift=fact.drift._replace(numbers=numbers), certainty="proved" if proved else "proposed")

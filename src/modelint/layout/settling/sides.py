@@ -84,6 +84,9 @@ class Sides:
             raise Unsettled(f"the results differ by {new['distance']:.1e}, more than rounding, less than a change")
         missed = None if new["verdict"] == "different" else self._missed(layout, told["old"].told, new)
         found = tuple(", ".join(each) for each in told["inputs"].told.get("found", ())) if "inputs" in told else ()
+        if new["verdict"] == "optional":
+            words = f"called with {new['arguments']}: {_words(new)}"
+            return Numbers("optional", words, None, new["trained"], new["renamed"], found)
         if missed is not None and new["verdict"] == "same":
             outcome: Literal["partly", "unreached"] = "partly" if missed.partly else "unreached"
             return Numbers(outcome, self._places(missed), None, new["trained"], new["renamed"], found)
@@ -162,7 +165,16 @@ class Sides:
 
     def _missed(self, layout: Result, old: Mapping[str, Any], new: Mapping[str, Any]) -> changes.Missed | None:
         """None: all that changed did run. Raises Unsettled."""
-        ran = [changes.Ran(side["made"], side["run"]) for side in (old, new)]
+        plain = [changes.Ran(side["made"], side["run"]) for side in (old, new)]
+        if new["verdict"] == "optional" or not new["called"]:
+            return self._missed_of(layout, plain)
+        every = [changes.Ran(side["made"], _joined(side["run"], side["called"])) for side in (old, new)]
+        try:
+            return self._missed_of(layout, every)
+        except Unsettled:  # optional arguments open no more than they prove
+            return self._missed_of(layout, plain)
+
+    def _missed_of(self, layout: Result, ran: list[changes.Ran]) -> changes.Missed | None:
         files = self._files(layout)
         counted = changes.changes(*files, *ran)
         missed = changes.missed(counted)
@@ -213,6 +225,10 @@ class Sides:
         if self._copy.lacks and failure.id in (self._id("old"), self._id("layout")):
             found += f" (its copy lacks {'; '.join(self._copy.lacks)})"
         return found
+
+
+def _joined(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    return {path: [*one.get(path, ()), *other.get(path, ())] for path in (*one, *other)}
 
 
 def _words(told: Mapping[str, object]) -> str:

@@ -49,6 +49,37 @@ def likely(model: nn.Module, sizes: Sizes = SIZES) -> Iterator[list[str]]:
             yield [main, *others]
 
 
+def optional(model: nn.Module, given: Sequence[str], sizes: Sizes = SIZES) -> Iterator[list[str]]:
+    """For each argument that may be left out, what it may be, beside those that are ``given``: ``name=tensor`` where it
+    is None by default, the other value where it is a flag.
+    """
+    shapes = list(itertools.islice(_distinct(model, sizes), _SHAPES))
+    for name, default in _defaults(model).items():
+        if isinstance(default, bool):
+            yield [f"{name}={not default}"]
+        elif default is None:
+            yield [f"{name}={text}" for text in _options(name, given[0], shapes)]
+
+
+def _defaults(model: nn.Module) -> dict[str, object]:
+    """Also those of the modules within, where the forward hands on what it does not know."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    found: dict[str, object] = {}
+    for module in nn.Module.modules(model):
+        if type(module).__module__.startswith("torch."):
+            continue
+        try:
+            parameters = inspect.signature(module.forward).parameters.values()
+        except (TypeError, ValueError):
+            continue
+        for each in parameters:
+            if each.kind in kinds and each.default is not each.empty:
+                found.setdefault(each.name, each.default)
+        if module is model and all(each.kind is not each.VAR_KEYWORD for each in parameters):
+            break
+    return found
+
+
 def _needed(model: nn.Module) -> list[str] | None:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     try:

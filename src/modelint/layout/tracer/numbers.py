@@ -41,8 +41,10 @@ def run(model: dict[str, Any], enter: Callable[..., None]) -> dict[str, Any]:
 class _Test:
     """What the model is run with, once in each regime."""
 
-    def __init__(self, make: Callable[[], Given], lines: Lines, trains: bool) -> None:
+    def __init__(self, make: Callable[[], Given], lines: Lines, trains: bool, called: str = "") -> None:
         self.make = make
+        #: With which optional arguments.
+        self.called = called
         #: In training, too; of several one is enough.
         self.trains = trains
         #: Those that ran.
@@ -125,20 +127,24 @@ class _Side:
         for test, old in zip(self._tests(), olds):
             test.refused |= "refused" in old
         ran = [each for each in zip(self._tests(), olds, news) if not each[0].refused]
-        if not ran:
+        if all(test.called for test, *_ in ran):
             raise Unsettled(f"the old code does not run with the inputs that were found: {olds[0]['refused']}")
         for test, old, new in ran:
             if parted(old["given"], new["given"], common=False)[0] > 0:
                 raise Unsettled("the two sides have other inputs: what makes them changed, too")
             found = self._judge(old, new)
-            if found["verdict"] in ("different", "training") and _RANK[found["verdict"]] > _RANK[verdict["verdict"]]:
+            worst = "optional" if test.called and found["verdict"] == "different" else found["verdict"]
+            if worst in ("different", "optional", "training") and _RANK[worst] > _RANK[verdict["verdict"]]:
                 self._refuse_random(found, new, test, load, given)
+            found.update(verdict=worst, arguments=test.called)
             verdict = _worse(verdict, found)
         return verdict
 
     def _lines(self) -> dict[str, Any]:
         """Of inputs that the old code does not take, the new code alone has lines, and they change nothing."""
-        return {"made": self._made.found(), "run": together(each.lines for each in self._found if not each.failed)}
+        ran = [each for each in self._found if not each.failed]
+        plain, called = ([each.lines for each in ran if bool(each.called) is way] for way in (False, True))
+        return {"made": self._made.found(), "run": together(plain), "called": together(called)}
 
     def _refuse_random(
         self,
@@ -318,18 +324,18 @@ class _Side:
         """One with inputs that are declared, several with those that were found."""
         if not self._found:
             makers = enumerate(self._makers())
-            self._found = [_Test(make, Lines(self._model), number == 0) for number, make in makers]
+            self._found = [_Test(make, Lines(self._model), number == 0, called) for number, (make, called) in makers]
         return self._found
 
-    def _makers(self) -> list[Callable[[], Given]]:
+    def _makers(self) -> list[tuple[Callable[[], Given], str]]:
         declared: str | list[str] | None = self._task["inputs"]
         handed = {} if isinstance(declared, list) else self._meeting.read(INPUTS)
         if "given" in handed:
             args, kwargs = handed["given"]
-            return [lambda: (tuple(plain(args)), plain(kwargs))]
+            return [(lambda: (tuple(plain(args)), plain(kwargs)), "")]
         if declared is None:
-            return [sought.maker(texts, factor) for texts, factor in handed["found"]]
-        return [maker(declared)]
+            return [(sought.maker(texts, factor), sought.called_with(texts)) for texts, factor in handed["found"]]
+        return [(maker(declared), "")]
 
     # The verdict
 
@@ -408,7 +414,8 @@ def _worse(verdict: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, An
     return {**chosen, "trained": verdict["trained"] and found["trained"]}
 
 
-_RANK = {"same": 0, "unclear": 1, "training": 2, "different": 3}
+#: optional: different where it is called with an optional argument.
+_RANK = {"same": 0, "unclear": 1, "training": 2, "optional": 3, "different": 4}
 
 
 def _verdict(part: str, away: float) -> str:

@@ -6,17 +6,19 @@ what cuts values off with large ones.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from .inputs import Given, tensor
-from .likely import Sizes, likely
+from .likely import Sizes, likely, optional
 from .pinned import seed
 
 #: Pixels: enough for something to be left behind five strides of two, and few enough to be quick.
@@ -27,11 +29,13 @@ _KNOWN, _LARGEST = 8, 2048
 _SEARCH, _FIRST, _ALL = 4.0, 0.15, 0.3
 #: So many are compared, of so many kinds.
 _MOST, _KINDS = 4, 3
+#: So many optional arguments are tried beside the first of them, each with so many values.
+_OPTIONAL, _VALUES = 4, 12
 #: Factors of the values of each of them.
 _LOUD = (1.0, 4.0, 0.25, 1.0)
 _SMALLEST = 32
 
-#: Tensors as they are declared, and a factor for their values.
+#: Tensors as they are declared, optional ones as ``name=tensor`` or ``name=True``; and a factor for their values.
 Chosen = tuple[list[str], float]
 
 
@@ -46,19 +50,42 @@ def find(build: Callable[[], nn.Module], candidates: Iterable[Sequence[str]], de
         if spent + search.seconds[tuple(other)] <= _ALL:
             spent += search.seconds[tuple(other)]
             chosen.append(other)
+    called = list(itertools.islice(search.called(chosen[0]), _OPTIONAL)) if chosen else []
     if len(chosen) == 1:
         chosen *= 2
-    return list(zip(chosen, _LOUD))
+    return [*zip(chosen, _LOUD), *((each, 1.0) for each in called)]
 
 
 def maker(texts: Sequence[str], factor: float) -> Callable[[], Given]:
     """What makes one of those that were found, the same at every call."""
 
     def make() -> Given:
-        made = (tensor(text, number) for number, text in enumerate(texts))
-        return tuple(each * factor if each.is_floating_point() else each for each in made), {}
+        args, kwargs = _given(texts)
+        louder = {name: _louder(each, factor) for name, each in kwargs.items()}
+        return tuple(_louder(each, factor) for each in args), louder
 
     return make
+
+
+def called_with(texts: Sequence[str]) -> str:
+    """The optional arguments among them."""
+    return ", ".join(each for each in texts if "=" in each)
+
+
+def _given(texts: Sequence[str]) -> Given:
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for number, text in enumerate(texts):
+        name, _, value = text.rpartition("=")
+        if not name:
+            args.append(tensor(value, number))
+        else:
+            kwargs[name] = value == "True" if value in ("True", "False") else tensor(value, number)
+    return tuple(args), kwargs
+
+
+def _louder(value: Any, factor: float) -> Any:
+    return value * factor if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 class _Search:
@@ -107,16 +134,24 @@ class _Search:
                         yield resized
                         break
 
+    def called(self, first: list[str]) -> Iterator[list[str]]:
+        """With one more argument each, which may be left out."""
+        for values in optional(self._model, first, self._sizes):
+            tried = ([*first, each] for each in values[:_VALUES])
+            found = next((each for each in tried if self._runs(each)), None)
+            if found is not None and self.seconds[tuple(found)] <= _ALL:
+                yield found
+
     def _runs(self, texts: Sequence[str]) -> bool:
         if time.process_time() - self._started > _SEARCH:
             return False
         seed()
         try:
-            given = [tensor(text, number) for number, text in enumerate(texts)]
+            args, kwargs = _given(texts)
             with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")
                 before = time.process_time()
-                self._model(*given)
+                self._model(*args, **kwargs)
         except Exception:
             return False
         self.seconds[tuple(texts)] = time.process_time() - before
