@@ -6,7 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_numbers import DOUBLED, FIRST, RARE, RELU, RENAMED, Variant, Verdicts, run_variants, settled, unsettled
+from test_numbers import (
+    DOUBLED,
+    FIRST,
+    GUARDED,
+    RARE,
+    RELU,
+    RENAMED,
+    Variant,
+    Verdicts,
+    run_variants,
+    settled,
+    unsettled,
+)
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -24,6 +36,8 @@ FOUND = {
     "relu": Variant((RELU,), config=""),
     "eps": Variant((("LayerNorm(width)", "LayerNorm(width, eps=1e-6)"),), config=""),
     "not_run": Variant(((FIRST, RARE),), config=""),
+    "partly": Variant(((FIRST, GUARDED),), config=""),
+    "unreached": Variant((("x.nan_to_num()", "x.relu()"),), ((FIRST, GUARDED),), ""),
     "number": Variant((("> 1000", "> 2000"),), ((FIRST, SHORT.replace("FACTOR", "1000")),), ""),
     "test": Variant((("> 1000", ">= 1000"),), ((FIRST, SHORT.replace("FACTOR", "1000")),), ""),
     "nothing_runs": Variant((("F.gelu(self.lin(", "F.relu(self.lin("),), (("(self, x, t", "(self, *, x, t"),), ""),
@@ -57,10 +71,22 @@ def test_what_does_not_stays_an_error_and_says_with_which_inputs(verdicts: Verdi
 
 @pytest.mark.slow
 def test_what_the_inputs_may_lack_settles_nothing(verdicts: Verdicts) -> None:
-    assert unsettled(verdicts, "not_run").startswith("some of the changed lines did not run")
+    assert "but a test of a number changed" not in unsettled(verdicts, "not_run")
+    assert "some of the changed lines (not_run.py:32) did not run with these inputs; " in unsettled(verdicts, "not_run")
     assert "but a number changed (Net.forward, line " in unsettled(verdicts, "number")
     assert "but a test of a number changed (Net.forward, line " in unsettled(verdicts, "test")
     assert unsettled(verdicts, "nothing_runs") == "no inputs are declared, and none were found with which it runs"
+
+
+@pytest.mark.slow
+def test_changed_lines_that_do_not_run_are_named_and_no_error(verdicts: Verdicts) -> None:
+    found = settled(verdicts, "partly")
+    assert (found.severity, found.cls) == ("information", "silent")
+    assert "; some of the changed lines (partly.py:32) did not run with them" in found.message
+    assert "declare `inputs`" in found.help
+    found = settled(verdicts, "unreached")
+    assert (found.severity, found.cls) == ("warning", "silent")
+    assert "; the changed lines (unreached.py:32) did not run with them" in found.message
 
 
 @pytest.mark.slow

@@ -106,6 +106,105 @@ def test_roots_and_what_they_need() -> None:
     assert all_of_them["Net"].line == 26
 
 
+MAKERS = b"""
+import torch
+from torch import nn
+from .parts import Part
+
+
+class Block(nn.Module):
+    pass
+
+
+class ResNet(nn.Module):
+    def __init__(self, block, layers, classes=10):
+        super().__init__()
+        self.first = block()
+
+
+class Part(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+
+class Whole(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.part = Part(width)
+
+
+class Trainer:
+    def __init__(self, classes):
+        self.model = Trained(classes)
+
+
+class Trained(nn.Module):
+    def __init__(self, classes=2):
+        super().__init__()
+
+
+def resnet18(pretrained=False, *, progress=True, **kwargs):
+    \"\"\"Eighteen layers.\"\"\"
+    layers = [2, 2, 2, 2]
+    model = ResNet(Block, layers, **kwargs)
+    if pretrained:
+        model.load_state_dict(torch.load("resnet18.pt"))
+    return model
+
+
+@register_model
+def resnet34():
+    return _resnet(Block, [3, 4, 6, 3])
+
+
+def _resnet(block, layers):
+    return ResNet(block, layers)
+
+
+def renamed():
+    return resnet34()
+
+
+def sized(block):
+    return ResNet(block, [2])
+
+
+def a_part():
+    return Part(3)
+
+
+def main():
+    model = ResNet(Block, [2])
+    train(model)
+    return model
+
+
+def loaded():
+    weights = torch.load("weights.pt")
+    model = ResNet(Block, [2])
+    return model
+
+
+def tested():
+    model = ResNet(Block, [2])
+
+
+def endless():
+    return endless()
+"""
+
+
+def test_functions_that_only_make_a_model_go_before_a_class_that_needs_arguments() -> None:
+    found = candidates([("/p/net.py", MAKERS)], ("/p",))
+    assert [(each.factory, each.needs) for each in found] == [
+        ("net:Trained", ()),
+        ("net:resnet18", ()),
+        ("net:resnet34", ()),
+        ("net:renamed", ()),
+        ("net:Whole", ("width",)),
+    ]
+
+
 def test_files_without_a_module_name_and_without_sense() -> None:
     assert found(("/p/my-scripts/model.py", PARTS), ("/q/model.py", PARTS), ("/p/a.py", b"class (")) == {}
     assert found(("/p/pkg/__init__.py", PARTS))["Part"].factory == "pkg:Part"

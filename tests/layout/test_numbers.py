@@ -232,6 +232,10 @@ RARE = """x = self.first(x)
         if x.abs().max() > 1e6:
             x = x / 2
 """
+GUARDED = """x = self.first(x)
+        if x.isnan().any():
+            x = x.nan_to_num()
+"""
 RANDOM = "x = self.first(x)\n        x = x + int.from_bytes(__import__('os').urandom(2), 'big')\n"
 WAIT = """x = self.first(x)
         if "_modelint_tracer.numbers" in __import__("sys").modules and torch.get_default_dtype() is torch.float64:
@@ -252,6 +256,8 @@ VARIANTS = {
     "hook": Variant((RENAMED, ("self.drop = nn.Dropout(0.1)\n", HOOK.replace("FACTOR", "1.0")))),
     "wrong_hook": Variant((RENAMED, ("self.drop = nn.Dropout(0.1)\n", HOOK.replace("FACTOR", "2.0")))),
     "not_run": Variant(((FIRST, RARE),)),
+    "partly": Variant(((FIRST, GUARDED),)),
+    "unreached": Variant((("x.nan_to_num()", "x.relu()"),), ((FIRST, GUARDED),)),
     "optional": Variant((("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"),)),
     "targets": Variant(
         (("F.cross_entropy(x, targets)", "2 * F.cross_entropy(x, targets)"),),
@@ -416,13 +422,27 @@ def test_hooks_that_do_something_else_to_old_files_are_an_error(verdicts: Verdic
     assert "load hooks, and computes something else: outputs part first at blocks.0.ln, by " in found.message
 
 
-def test_changed_lines_that_do_not_run_settle_nothing(verdicts: Verdicts) -> None:
-    lines = NET[: NET.index(FIRST)].count("\n") + 3
-    words = f"some of the changed lines did not run with these inputs (not_run.py:{lines})"
-    assert unsettled(verdicts, "not_run") == words
+def test_a_test_of_a_number_behind_which_nothing_ran_settles_nothing(verdicts: Verdicts) -> None:
+    line = NET[: NET.index(FIRST)].count("\n") + 3
+    words = f"some of the changed lines (not_run.py:{line}) did not run with these inputs"
+    why = f"a test of a number changed (Net.forward, line {line - 1}), which others may pass or fail"
+    assert unsettled(verdicts, "not_run") == f"{words}; {why}"
+
+
+def test_changed_lines_that_do_not_run_are_named_and_no_error(verdicts: Verdicts) -> None:
+    line = NET[: NET.index(FIRST)].count("\n") + 3
+    found = settled(verdicts, "partly")
+    assert (found.code, found.severity, found.cls) == ("MDL713", "information", "silent")
+    words = f"some of the changed lines (partly.py:{line}) did not run with them"
+    assert found.message.endswith(f"and computes the same on the declared inputs; {words}")
+    found = settled(verdicts, "unreached")
+    assert (found.code, found.severity, found.cls) == ("MDL713", "warning", "silent")
+    words = f"the changed lines (unreached.py:{line}) did not run with them"
+    assert found.message.endswith(f"and computes the same on the declared inputs; {words}")
+    assert "revert it" in found.help
     said, why = verdicts["optional"]
     assert "computes the same on" not in said[0].message
-    assert why == "the changed lines did not run with these inputs (optional.py:35)"
+    assert why == "the changed lines (optional.py:35) did not run with these inputs"
 
 
 def test_optional_arguments_are_told_where_the_inputs_have_them(verdicts: Verdicts) -> None:

@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from modelint import catalogue
 from modelint.diagnostics import Diagnostic, Drift, Related, Severity, Span
-from modelint.layout.facts import ClassPlace, Drifted, Fact, KeyRenamed, KeyReshaped, ReleaseDoesNotLoad
+from modelint.layout.facts import (
+    ClassPlace,
+    Drifted,
+    Fact,
+    HyperParameterChanged,
+    KeyRenamed,
+    KeyReshaped,
+    ReleaseDoesNotLoad,
+    TypeChanged,
+)
 from modelint.layout.place import Finder, Spot
+from modelint.layout.words import short
 from modelint.rule import LayoutRule
 
 #: So many other lines with the same cause are shown.
@@ -40,7 +50,7 @@ def diagnose(
                 severity = report.severity or rule.severity
                 if drift is not None and drift.cls == "silent" and severity == "error" and rule.code not in _FIRM:
                     severity = silent
-                spot = declaration if drift is None else finder.find(drift.at) or declaration
+                spot = declaration if drift is None else finder.find(drift.at, _names(fact, drift)) or declaration
                 related = () if drift is None else tuple(_related(drift, spot, finder, manifest, lines or {}))
                 found.append(
                     Diagnostic(
@@ -70,6 +80,13 @@ def _drift(fact: Fact, drift: Drifted, proof: str) -> Drift:
     return Drift(*keys, certainty=certainty, proof=proof)
 
 
+def _names(fact: Fact, drift: Drifted) -> tuple[str, ...]:
+    """What a line that causes it has in it: the class that it makes."""
+    if isinstance(fact, TypeChanged):
+        return (short(drift.new),)
+    return (fact.owner,) if isinstance(fact, HyperParameterChanged) else ()
+
+
 #: An error whatever ``silent`` says: weights go into the wrong modules.
 _FIRM = ("MDL714",)
 
@@ -81,6 +98,9 @@ def _rules(fact: type) -> Iterator[LayoutRule]:
 def _related(
     drift: Drifted, spot: Spot, finder: Finder, manifest: str | None, lines: Mapping[str, int]
 ) -> Iterator[Related]:
+    assigned = finder.assigned(drift.at)
+    if assigned is not None and (assigned.path, assigned.span.line) != (spot.path, spot.span.line):
+        yield Related(assigned.path, assigned.span, "assigned here")
     others = dict.fromkeys(found for found in map(finder.find, drift.also) if found is not None and found != spot)
     for other in list(others)[:_MOST]:
         yield Related(other.path, other.span, "here, too")

@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from modelint.layout import making
+
 _BASES = re.compile(r"(?:\w*Module|PreTrainedModel)")
 _CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
 
 
 class Candidate(NamedTuple):
-    """A module class that no other class builds."""
+    """A module class that no other module builds, or a function that makes one."""
 
     name: str
     #: ``package.module:Class``.
@@ -39,7 +41,7 @@ class _Class(NamedTuple):
 def candidates(files: Iterable[tuple[str, bytes]], folders: Sequence[str]) -> list[Candidate]:
     """Those in ``files``; ``folders`` are where imports start, the first that holds a file names its module."""
     classes: dict[str, list[_Class]] = {}
-    built: set[str] = set()
+    functions: dict[str, list[tuple[str, ast.FunctionDef]]] = {}
     for path, data in files:
         tree = _parse(data)
         module = tree and _module(path, folders)
@@ -50,12 +52,31 @@ def candidates(files: Iterable[tuple[str, bytes]], folders: Sequence[str]) -> li
             if isinstance(node, ast.ClassDef):
                 bases = tuple(filter(None, map(_last, node.bases)))
                 classes.setdefault(node.name, []).append(_Class(node, module, path, bases, imported))
-                built.update(_calls(node) - {node.name})
+            elif isinstance(node, ast.FunctionDef):
+                functions.setdefault(path, []).append((module, node))
+    modules = [each for same in classes.values() for each in same if _is_module(each, classes, frozenset())]
+    # What a trainer or a script builds is a model; what a module builds is a part of one.
+    built = {name for each in modules for name in _calls(each.node) - {each.node.name}}
     found: list[Candidate] = []
-    for name, all_of_it in classes.items():
-        for each in all_of_it:
-            if name not in built and not name.startswith("_") and _is_module(each, classes, frozenset()):
-                found += _candidate(each, classes)
+    for each in modules:
+        if each.node.name not in built and not each.node.name.startswith("_"):
+            found += _candidate(each, classes)
+    needing = {each.name for each in found if each.needs and each.config is None}
+    made: set[str] = set()
+    parts: set[str] = set()
+    for path, all_of_it in functions.items():
+        local = {node.name: node for _, node in all_of_it}
+        for module, node in all_of_it:
+            cls = making.makes(node, needing, local)
+            if cls is None:
+                continue
+            # ResNet(Bottleneck, ...): a class that is handed over is a part of what is made.
+            names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            parts |= names & classes.keys() - {cls}
+            if not node.name.startswith("_") and not making.needs(node):
+                made.add(cls)
+                found.append(Candidate(node.name, f"{module}:{node.name}", path, node.lineno, (), None))
+    found = [each for each in found if each.name not in parts and not (each.needs and each.name in made)]
     return sorted(found, key=lambda each: (bool(each.needs), each.path, each.line))
 
 
@@ -105,11 +126,7 @@ def _needed(each: _Class, classes: Mapping[str, list[_Class]], seen: frozenset[s
     for node in each.node.body:
         if _is_init(node):
             assert isinstance(node, ast.FunctionDef)
-            arguments = node.args
-            positional = [*arguments.posonlyargs, *arguments.args]
-            needed = positional[1 : len(positional) - len(arguments.defaults)]
-            keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-            return needed + [argument for argument, default in keywords if default is None]
+            return [each for each in making.needs(node) if each is not _first(node)]
     for base in each.bases:
         if base == "Module":
             return []
@@ -117,6 +134,10 @@ def _needed(each: _Class, classes: Mapping[str, list[_Class]], seen: frozenset[s
             if base not in seen:
                 return _needed(other, classes, seen | {base})
     return None
+
+
+def _first(node: ast.FunctionDef) -> ast.arg | None:
+    return next(iter([*node.args.posonlyargs, *node.args.args]), None)
 
 
 def _is_init(node: ast.stmt) -> bool:

@@ -46,8 +46,9 @@ class Load(NamedTuple):
 class Numbers(NamedTuple):
     """What the old code and the new compute with the same weights and inputs."""
 
-    #: training: evaluation is the same. unsettled: ``words`` say why.
-    outcome: Literal["equal", "training", "different", "unsettled"]
+    #: training: evaluation is the same. partly, unreached: all is the same, and some or all of the changed lines, which
+    #: ``words`` name, did not run. unsettled: ``words`` say why.
+    outcome: Literal["equal", "partly", "unreached", "training", "different", "unsettled"]
     #: Where they part, and by how much.
     words: str = ""
     #: The path of the first module, in the order of execution, that gives something else; None: not known.

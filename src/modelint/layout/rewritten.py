@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
-from collections.abc import Iterator
 
 from modelint.layout.assigning import assigning
+from modelint.layout.narrowed import changes, given
 
 _INIT = "__init__"
 
 
-def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt | None:
-    """The first statement of the constructor of ``now`` that that of ``then`` has not; itself, where another default
-    stands in its head. ``attribute``: only what gives this one its value counts, ``__init__`` stands for any.
+def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt | ast.arg | None:
+    """The first statement of the constructor of ``now`` that that of ``then`` has not; else the first parameter
+    with another default. ``attribute``: only what gives this one its value counts, ``__init__`` stands for any.
     """
     init, before = _constructor(now), _constructor(then)
     if init is None or before is None:
         return None
-    left = Counter(ast.dump(each) for each in _simple(before))
-    changed = []
-    for each in _simple(init):
-        if left[ast.dump(each)]:
-            left[ast.dump(each)] -= 1
-        else:
-            changed.append(each)
+    changed = changes(init, before)
     if attribute != _INIT:
         wanted = {id(each) for each in assigning(now, attribute)}
         changed = [each for each in changed if wanted & {id(inner) for inner in ast.walk(each)}]
@@ -32,7 +25,7 @@ def rewritten(now: ast.ClassDef, then: ast.ClassDef, attribute: str) -> ast.stmt
     kept = [each for each in changed if _keeps(each, receiver)]
     if kept or changed:
         return (kept or changed)[0]
-    return init if ast.dump(init.args) != ast.dump(before.args) else None
+    return next(iter(given(init, before)), None)
 
 
 def named(module: ast.Module, name: str) -> ast.ClassDef | None:
@@ -42,12 +35,6 @@ def named(module: ast.Module, name: str) -> ast.ClassDef | None:
 
 def _constructor(cls: ast.ClassDef) -> ast.FunctionDef | None:
     return next((each for each in cls.body if isinstance(each, ast.FunctionDef) and each.name == _INIT), None)
-
-
-def _simple(function: ast.FunctionDef) -> Iterator[ast.stmt]:
-    """The statements without statements in them, in order."""
-    found = [each for each in ast.walk(function) if isinstance(each, ast.stmt) and not hasattr(each, "body")]
-    return iter(sorted(found, key=lambda each: (each.lineno, each.col_offset)))
 
 
 def _keeps(statement: ast.stmt, receiver: str) -> bool:

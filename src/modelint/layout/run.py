@@ -226,9 +226,10 @@ class _Run:
         declares = self._options.declares or (lambda folder, name: None)
         kept = remembered.Remembered(self._verdicts)
         for case, found in numbers.settle(self._open, declares, kept, servers):
-            said = judge.drift(case.declaration, case.base, case.built, settle.settled(case.drift, found))
-            if found.outcome == "unsettled":
-                self._notes[f"{case.declaration.shown}: not settled by numbers: {found.words}"] = None
+            settled = settle.settled(case.drift, found)
+            said = judge.drift(case.declaration, case.base, case.built, settled)
+            if settled == case.drift and (why := settle.why_not(found)):
+                self._notes[f"{case.declaration.shown}: not settled by numbers: {why}"] = None
             self._say(case.declaration.folder, said)
 
     def _judge(self, declaration: Declaration, built: Result | Failure) -> None:

@@ -54,13 +54,15 @@ def _computes(drift: Drifted) -> str:
         return f", and computes something else: {words}" + (f" (with {inputs})" if found else "")
     if outcome == "training":
         return f", and evaluates to the same on {inputs}; training goes another way: {words}"
+    if outcome in ("partly", "unreached"):
+        return f", and computes the same on {inputs}; {words} did not run with them"
     in_evaluation = "" if drift.numbers.trained else " in evaluation"
     return f", and computes the same{in_evaluation} on {inputs}"
 
 
 def way_on(drift: Drifted, revert: str, keep: str = "") -> str:
     """The help: how to undo it, how to keep old checkpoints, how to accept."""
-    same = drift.numbers is not None and drift.numbers.outcome == "equal"
+    same = drift.numbers is not None and drift.numbers.outcome in ("equal", "partly")
     if drift.cls != "breaking" and (same or (drift.hooks and drift.severity == "information")):
         found = drift.numbers is not None and drift.numbers.found
         sure = "; declare `inputs` to have the model compared on inputs of your choice" if found else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from modelint.layout import drift, owners
 from modelint.layout.declare import Declaration
@@ -82,9 +82,13 @@ class Sides:
             raise Unsettled(new["why"])
         if new["verdict"] == "unclear":
             raise Unsettled(f"the results differ by {new['distance']:.1e}, more than rounding, less than a change")
-        if new["verdict"] != "different":
-            self._refuse_missed(layout, told["old"].told, new)
+        missed = None if new["verdict"] == "different" else self._missed(layout, told["old"].told, new)
         found = tuple(", ".join(each) for each in told["inputs"].told.get("found", ())) if "inputs" in told else ()
+        if missed is not None and new["verdict"] == "same":
+            outcome: Literal["partly", "unreached"] = "partly" if missed.partly else "unreached"
+            return Numbers(outcome, self._places(missed), None, new["trained"], new["renamed"], found)
+        if missed is not None:
+            raise Unsettled(f"{self._places(missed)} did not run with these inputs")
         if new["verdict"] == "same":
             return Numbers("equal", trained=new["trained"], renamed=new["renamed"], found=found)
         first = new.get("first")
@@ -156,19 +160,25 @@ class Sides:
                 own = os.path.relpath(os.path.realpath(path), self._found.root)
                 raise Unsettled(f"the code of commit {self._found.short} imports {own} of the work tree")
 
-    def _refuse_missed(self, layout: Result, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _missed(self, layout: Result, old: Mapping[str, Any], new: Mapping[str, Any]) -> changes.Missed | None:
+        """None: all that changed did run. Raises Unsettled."""
         ran = [changes.Ran(side["made"], side["run"]) for side in (old, new)]
         files = self._files(layout)
         counted = changes.changes(*files, *ran)
         missed = changes.missed(counted)
-        if missed.places:
-            places = list(dict.fromkeys(f"{self._own(path)}:{line}" for path, line in missed.places))
-            more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-            some = "some of " if missed.partly else ""
-            raise Unsettled(f"{some}the changed lines did not run with these inputs ({', '.join(places[:3])}{more})")
-        why = doubt.why(*files, counted) if self.case.declaration.inputs is None else None
+        found = self.case.declaration.inputs is None
+        why = doubt.why(*files, counted) if found or missed.places else None
+        if why is not None and missed.places:
+            raise Unsettled(f"{self._places(missed)} did not run with these inputs; {why}")
         if why is not None:
             raise Unsettled(f"equal on inputs that were found, but {why}; declare `inputs`")
+        return missed if missed.places else None
+
+    def _places(self, missed: changes.Missed) -> str:
+        places = list(dict.fromkeys(f"{self._own(path)}:{line}" for path, line in missed.places))
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+        some = "some of " if missed.partly else ""
+        return f"{some}the changed lines ({', '.join(places[:3])}{more})"
 
     def _files(self, layout: Result) -> tuple[dict[str, str], dict[str, str]]:
         """The files that either side is made of, by their names in the repository; of each name what both have."""

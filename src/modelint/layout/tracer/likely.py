@@ -28,6 +28,7 @@ SIZES = Sizes()
 _SHAPES, _COMBINED, _MOST = 48, 6, 160
 _TIMES = re.compile(r"t|(time|times|timesteps?|time_?steps?|sigmas?|noise(_levels?|_cond)?|log_snr|steps?|gammas?)")
 _CLASSES = re.compile(r"y|c|cls|labels?|classes|class_(labels?|ids?)|targets?")
+_TOKENS = re.compile(r"(\w+_)?(tokens?|ids?|idx|indices|text|words?|src|tgt|trg|captions?|seqs?)")
 _ADJACENT = re.compile(r"adj(_?mat(rix)?|acency(_matrix)?|_t)?|adjs|a_hat|laplacian")
 _EDGES = re.compile(r"edges|edge_(index|list)")
 
@@ -39,7 +40,7 @@ def likely(model: nn.Module, sizes: Sizes = SIZES) -> Iterator[list[str]]:
         return
     shapes = list(itertools.islice(_distinct(model, sizes), _SHAPES))
     count = 0
-    for main in shapes:
+    for main in _indices_first(shapes) if names and _TOKENS.fullmatch(names[0].lower()) else shapes:
         rest = [_options(name, main, shapes) for name in names[1:]]
         for others in itertools.islice(itertools.product(*rest), _COMBINED):
             count += 1
@@ -71,7 +72,12 @@ def _options(name: str, main: str, shapes: Sequence[str]) -> list[str]:
         return [f"int64[{_BATCH}] < 100", f"float32[{_BATCH}]", main]
     if _CLASSES.fullmatch(name):
         return [*(f"int64[{_BATCH}] <{each.partition('<')[2]}" for each in shapes if "<" in each), main]
-    return [main, *(each for each in shapes if each != main)]
+    rest = [main, *(each for each in shapes if each != main)]
+    return _indices_first(rest) if _TOKENS.fullmatch(name.lower()) else rest
+
+
+def _indices_first(shapes: Sequence[str]) -> list[str]:
+    return sorted(shapes, key=lambda each: "<" not in each)
 
 
 def _distinct(model: nn.Module, sizes: Sizes) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """Where two versions of a model run side by side: in float64, with random numbers that hang on what is asked for.
 
 Casts to narrower types become casts to float64, dropout and noise depend on the shape that is asked for and not on the
-order of asking, and no fused kernel computes attention: what is left to differ is what the code computes.
+order of asking, and no fused kernel computes attention: what is left to differ is what the code computes. Functions
+that are scripted run as Python, which shows their lines.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import random
 import sys
@@ -40,6 +42,7 @@ def pinned() -> Iterator[None]:
         (functional, "dropout2d", _channels),
         (functional, "dropout3d", _channels),
         (functional, "scaled_dot_product_attention", _attention),
+        (torch.jit, "script", _unscripted(torch.jit.script)),
         *((torch, name, _by_shape(name, getattr(torch, name))) for name in _RANDOM),
     ]
     replaced += [(torch.Tensor, name, _repeating(getattr(torch.Tensor, name))) for name in ("normal_", "uniform_")]
@@ -61,6 +64,13 @@ def pinned() -> Iterator[None]:
         torch.set_default_dtype(dtype)
         if mha is not None:
             mha.set_fastpath_enabled(fast)
+
+
+def _unscripted(script: Callable[..., Any]) -> Callable[..., Any]:
+    def same(obj: Any, *args: Any, **kwargs: Any) -> Any:
+        return obj if inspect.isfunction(obj) else script(obj, *args, **kwargs)
+
+    return same
 
 
 def generator(*what: object) -> torch.Generator:
