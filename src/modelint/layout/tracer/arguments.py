@@ -50,6 +50,8 @@ def encoded(run: Any, value: Any) -> Any:
         return run.module_node(value)
     if hasattr(value, "item") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
         return value.item()
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return run.array(value)
     if callable(value):
         return "function " + str(getattr(value, "__name__", type(value).__name__))
     return "object " + type(value).__name__

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext, _device_constructors
 
 from . import shortcuts
-from .recipe import Recipe, Unknown, freeze
+from .recipe import Recipe, Unknown, array_digest, freeze
 
 _RANDOM = frozenset(
     "rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial poisson dropout rrelu "
@@ -71,8 +71,10 @@ class Making:
                 found[f"{path}.{name}" if path else name] = {"made": recipe.made, "value": self._value(recipe, buffer)}
         return dict(sorted(found.items()))
 
-    def digest(self, tensor: torch.Tensor) -> str | None:
-        """Of the values of a tensor that is no buffer, or of how it was made."""
+    def digest(self, tensor: Any) -> str | None:
+        """Of the values of a tensor that is no buffer, or of how it was made; of the values of an array of numpy."""
+        if not isinstance(tensor, torch.Tensor):
+            return array_digest(tensor) if self._data_known() else None
         recipe = self.of(tensor)
         if recipe is None or recipe.is_empty or (recipe.has_data and not self._data_known()):
             return None

@@ -220,3 +220,16 @@ def _rounded(value: torch.Tensor, dtype: Any) -> str:
         whole = each.contiguous()
         digest.update(ctypes.string_at(whole.data_ptr(), whole.numel() * 8))
     return digest.hexdigest()
+
+
+def array_digest(array: Any) -> str | None:
+    """Of the values of an array of numpy, rounded to 6 digits, whatever its type; None: they are no numbers, or many.
+
+    Without torch, whose functions record while a forward is traced.
+    """
+    if array.dtype.kind not in "biuf" or array.size > _LARGE >> 4:
+        return None
+    values = array.ravel().tolist()
+    noise = _NOISE * min(1.0, max((abs(each) for each in values if each - each == 0), default=0.0))
+    text = ",".join("0" if abs(each) <= noise else format(each, ".6g") for each in values)
+    return blake2b(text.encode("ascii"), digest_size=8).hexdigest()

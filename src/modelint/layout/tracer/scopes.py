@@ -89,6 +89,11 @@ class Path:
     def tensor_node(self, tensor: torch.Tensor) -> Node:
         return self.tensor(tensor).node  # type: ignore[no-any-return]
 
+    def array(self, array: Any) -> str | Node:
+        """Of numpy, kept by a module or made in its forward."""
+        known = self.scope.tracer.constant(array)
+        return "object ndarray" if known is None else Node("constant", ("array", tuple(array.shape), known))
+
     def layer_of(self, weight: Any) -> Any:
         """The module whose weight this is, as long as nothing wrote to it."""
         own = getattr(weight, "own", None)

@@ -24,8 +24,8 @@ from .values import STATE
 MODULE_TIME = 2.0
 MODEL_TIME = 30.0
 
-#: What is known of the values of a tensor from the construction of the model.
-Made = Callable[[torch.Tensor], Optional[str]]
+#: What is known of the values of a tensor, or an array of numpy, from the construction of the model.
+Made = Callable[[Any], Optional[str]]
 
 
 class Calls:
@@ -42,7 +42,7 @@ class Tracer:
     def __init__(self, model: torch.nn.Module, made: Made | None = None, counted: set[str] | None = None) -> None:
         self.model = model
         self._made = made
-        self._constants: dict[int, tuple[torch.Tensor, str | None]] = {}
+        self._constants: dict[int, tuple[Any, str | None]] = {}
         self.paths: dict[int, list[str]] = {}
         self.by_path: dict[str, Any] = {}
         for path, module in model.named_modules(remove_duplicate=False):
@@ -178,8 +178,8 @@ class Tracer:
         self.how[key] = (module, args, kwargs, arguments)
         return key, found
 
-    def constant(self, tensor: torch.Tensor) -> str | None:
-        """A digest of the values of a tensor that is no key and no buffer, or of how they were made."""
+    def constant(self, tensor: Any) -> str | None:
+        """A digest of the values of a tensor (or an array) that is no key and no buffer, or of how they were made."""
         known = self._constants.get(id(tensor))
         if known is None:
             known = self._constants[id(tensor)] = (tensor, self._made(tensor) if self._made is not None else None)
