@@ -13,6 +13,7 @@ from test_numbers import (
     RARE,
     RELU,
     RENAMED,
+    UNTRACED,
     Variant,
     Verdicts,
     run_variants,
@@ -36,6 +37,7 @@ MASKED = (
     ("F.cross_entropy(x, targets)", "x * mask[..., None]"),
 )
 ODD = "assert len(x) == 7\n        "
+KEPT = ("self.last =", "self.decay = 0.5\n        self.last =")
 FOUND = {
     "equal": Variant((DOUBLED,), config=""),
     "relu": Variant((RELU,), config=""),
@@ -43,6 +45,10 @@ FOUND = {
     "not_run": Variant(((FIRST, RARE),), config=""),
     "partly": Variant(((FIRST, GUARDED),), config=""),
     "unreached": Variant((("x.nan_to_num()", "x.relu()"),), ((FIRST, GUARDED),), ""),
+    "untraced": Variant((("0.5 * float", "0.6 * float"),), ((FIRST, UNTRACED.replace("FACTOR", "0.5")),), ""),
+    "kept": Variant(
+        (("self.decay = 0.5", "self.decay = 0.6"),), (KEPT, (FIRST, UNTRACED.replace("FACTOR", "self.decay"))), ""
+    ),
     "number": Variant((("> 1000", "> 2000"),), ((FIRST, SHORT.replace("FACTOR", "1000")),), ""),
     "test": Variant((("> 1000", ">= 1000"),), ((FIRST, SHORT.replace("FACTOR", "1000")),), ""),
     "nothing_runs": Variant((("F.gelu(self.lin(", "F.relu(self.lin("),), (("(self, x, t", "(self, *, x, t"),), ""),
@@ -106,6 +112,15 @@ def test_optional_arguments_are_tried(verdicts: Verdicts) -> None:
     same = settled(verdicts, "optional_same")
     assert (same.severity, same.cls) == ("information", "safe")
     assert "did not run" not in same.message
+
+
+@pytest.mark.slow
+def test_what_cannot_be_traced_is_run(verdicts: Verdicts) -> None:
+    for name in ("untraced", "kept"):
+        found = settled(verdicts, name)
+        assert (found.code, found.severity, found.cls) == ("MDL713", "error", "silent"), name
+        assert "computes something else: outputs part first at " in found.message
+        assert "(with inputs that were found, not declared (float32[2, 4] and 1 more)" in found.message
 
 
 @pytest.mark.slow

@@ -222,7 +222,7 @@ class _Run:
                 self._judge(declaration, built)
 
     def _settle(self, servers: Servers) -> None:
-        from modelint.layout import judge
+        from modelint.layout import building, judge
         from modelint.layout.settling import numbers, remembered, settle, unseen
 
         declares = self._options.declares or (lambda folder, name: None)
@@ -232,12 +232,12 @@ class _Run:
             if settled == case.drift:
                 settled = unseen.told(case, found)
             said = judge.drift(case.declaration, case.base, case.built, settled)
-            is_open = numbers.can_settle(case.drift, case.declaration)
-            why = settle.why_not(found) if is_open or found.outcome == "unsettled" else ""
+            is_open, declared = numbers.can_settle(case.drift, case.declaration), case.declaration.inputs is not None
+            why = settle.why_not(found) if is_open or (declared and found.outcome == "unsettled") else ""
             if settled == case.drift and why:
                 self._notes[f"{case.declaration.shown}: not settled by numbers: {why}"] = None
             elif case.declaration.shown in self._quiet and not said:
-                uses = kept.uses(case)
+                uses = kept.uses(case) or (None if declared else building.uses_of(case.built))
                 if uses is not None:
                     self._verdicts[case.declaration.folder].keep(case.declaration, case.python, uses, good=True)
             self._say(case.declaration.folder, said)
@@ -276,7 +276,8 @@ class _Run:
 
     def _case(self, declaration: Declaration, base: Manifest, built: Result, drift: Drift) -> Case | None:
         """What is open, and can be settled by numbers."""
-        if not drift.facts and declaration.inputs is None:
+        untraced = any(each.label == "source" for each in built.layout.definitions.values())
+        if not drift.facts and declaration.inputs is None and not untraced:
             return None
         from modelint.layout.settling import numbers, unseen
         from modelint.layout.settling.sides import Case

@@ -1,4 +1,5 @@
-"""Code that changed where two layouts tell no difference: where inputs are declared, it is run all the same.
+"""Code that changed where two layouts tell no difference: where inputs are declared, it is run all the same, and on
+inputs that are found where a forward could not be traced.
 
 A trace follows evaluation. What acts in training alone (a buffer that is updated, an order of updates, an operation in
 place that autograd refuses), and a value that no trace holds, are told by running alone.
@@ -18,10 +19,13 @@ from modelint.layout.words import short
 
 
 def is_asked(case: Case) -> bool:
-    """Whether inputs are declared, files load as they are, and code or data that the model is made of is not what it
-    was when the manifest was written.
+    """Whether inputs are declared or a part of it is not traced, files load as they are, and code or data that the
+    model is made of is not what it was when the manifest was written.
     """
-    if case.declaration.inputs is None or any(fact.drift.cls == "breaking" for fact in case.drift.facts):
+    if any(fact.drift.cls == "breaking" for fact in case.drift.facts):
+        return False
+    untraced = any(each.label == "source" for each in case.built.layout.definitions.values())
+    if case.declaration.inputs is None and not (untraced and case.declaration.silent == "error"):
         return False
     uses = case.built.uses
     try:

@@ -22,7 +22,7 @@ from .likely import Sizes, likely, optional
 from .pinned import seed
 
 #: Pixels: enough for something to be left behind five strides of two, and few enough to be quick.
-_SIZES = Sizes(pixels=(96, 224, 256, 64, 32, 28), grids=(8,))
+_SIZES = Sizes(pixels=(96, 224, 256, 64, 32, 28, 84, 128), grids=(8,))
 #: So many that the model itself knows are tried beside them, none of them larger.
 _KNOWN, _LARGEST = 8, 2048
 #: CPU seconds: for the search, for one forward of what is tried first, and for one of each that is chosen.
