@@ -294,3 +294,15 @@ def test_doubts(tmp_path: Path, edits: tuple[tuple[str, str], ...], why: str | N
     ran = [changes.Ran({}, {str(path): range(1, 20)}) for path in (old, new)]
     found = doubt.why(*files, changes.changes(*files, *ran))
     assert found == why or (why is not None and found is not None and found.startswith(why))
+
+
+def test_weights_in_a_list_tell_what_they_multiply() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.all = nn.ParameterList([torch.zeros(4, 7)])
+
+        def forward(self, x: Any) -> Any:
+            return nn.functional.linear(x, self.all[0])
+
+    assert sought.find(Listed, [])[0] == (["float32[2, 7]"], 1.0)

@@ -138,10 +138,13 @@ def _shapes(module: nn.Module, sizes: Sizes) -> Iterator[str]:
 
 
 def _by_weights(module: nn.Module, sizes: Sizes) -> Iterator[str]:
-    """Of a layer of the user's own: features times a matrix."""
-    if type(module).__module__.startswith("torch."):
+    """Of a layer of the user's own: features times a matrix; in a list of weights that may be one of a linear layer."""
+    listed = isinstance(module, (nn.ParameterList, nn.ParameterDict))
+    if type(module).__module__.startswith("torch.") and not listed:
         return
     for parameter in module.parameters(recurse=False):
         if parameter.dim() == 2:
+            if listed:
+                yield f"float32[{_BATCH}, {parameter.shape[1]}]"
             yield from (f"float32[{length}, {parameter.shape[0]}]" for length in sizes.lengths)
             yield from (f"float32[{_BATCH}, {length}, {parameter.shape[0]}]" for length in sizes.lengths)
