@@ -305,4 +305,4 @@ def test_weights_in_a_list_tell_what_they_multiply() -> None:
         def forward(self, x: Any) -> Any:
             return nn.functional.linear(x, self.all[0])
 
-    assert sought.find(Listed, [])[0] == (["float32[2, 7]"], 1.0)
+    assert sought.find(lambda: Listed().double(), [])[0] == (["float32[2, 7]"], 1.0)
