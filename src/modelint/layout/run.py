@@ -236,10 +236,10 @@ class _Run:
             why = settle.why_not(found) if is_open or (declared and found.outcome == "unsettled") else ""
             if settled == case.drift and why:
                 self._notes[f"{case.declaration.shown}: not settled by numbers: {why}"] = None
-            elif case.declaration.shown in self._quiet and not said:
-                uses = kept.uses(case) or (None if declared else building.uses_of(case.built))
-                if uses is not None:
-                    self._verdicts[case.declaration.folder].keep(case.declaration, case.python, uses, good=True)
+            if case.declaration.shown in self._quiet and not said:
+                # Also where a side failed: the next check must not wait for it again.
+                uses = kept.uses(case) or building.uses_of(case.built)
+                self._verdicts[case.declaration.folder].keep(case.declaration, case.python, uses, good=True)
             self._say(case.declaration.folder, said)
 
     def _judge(self, declaration: Declaration, built: Result | Failure) -> None:

@@ -26,6 +26,8 @@ class Missed(NamedTuple):
     places: tuple[tuple[str, int], ...]
     #: Others did.
     partly: bool
+    #: They wait for a number that these inputs may not have.
+    doubtful: bool = False
 
 
 class Ran:

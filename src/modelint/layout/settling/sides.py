@@ -88,7 +88,7 @@ class Sides:
             words = f"called with {new['arguments']}: {_words(new)}"
             return Numbers("optional", words, None, new["trained"], new["renamed"], found)
         if missed is not None and new["verdict"] == "same":
-            outcome: Literal["partly", "unreached"] = "partly" if missed.partly else "unreached"
+            outcome: Literal["partly", "unreached"] = "partly" if missed.partly and not missed.doubtful else "unreached"
             return Numbers(outcome, self._places(missed), None, new["trained"], new["renamed"], found)
         if missed is not None:
             raise Unsettled(f"{self._places(missed)} did not run with these inputs")
@@ -180,6 +180,8 @@ class Sides:
         missed = changes.missed(counted)
         found = self.case.declaration.inputs is None
         why = doubt.why(*files, counted) if found or missed.places else None
+        if why is not None and not found:
+            return missed._replace(doubtful=True)
         if why is not None and missed.places:
             raise Unsettled(f"{self._places(missed)} did not run with these inputs; {why}")
         if why is not None:
