@@ -36,6 +36,10 @@ class Net(nn.Module):
                 nn.Tanh(),
             ),
         )
+        if width:
+            self.both = nn.Linear(width, 5)
+        else:
+            self.both = nn.Linear(width, 6)
         self.taken = taken = nn.Linear(
             1, 1
         )
@@ -94,6 +98,7 @@ def place(tmp_path: Path, attribute: str, *changes: tuple[str, str], names: tupl
         ("long", "nn.ReLU(),\n", "", "nn.Sequential("),
         ("long", "nn.Linear(1, 2),\n", "", "nn.Tanh()"),
         ("long", "nn.Tanh(),\n", "", "nn.Sequential("),
+        ("both", "nn.Linear(width, 6)", "nn.Linear(width, 7)", "self.both = nn.Linear(width, 7)"),
         ("taken", "1, 1\n        )", "1, 1,\n        )", "self.taken = taken = nn.Linear("),
     ],
 )
@@ -180,8 +185,8 @@ def test_of_several_the_one_with_the_class_in_it(tmp_path: Path) -> None:
     assert place(tmp_path, "main", *changes) == "layers = [nn.Conv2d(3, width, 5)]"
     assert place(tmp_path, "main", *changes, names=("ReLU6",)) == "layers.append(nn.ReLU6())"
     assert place(tmp_path, "main", *changes, names=("GELU",)) == "layers = [nn.Conv2d(3, width, 5)]"
-    changes = ("nn.Linear(width, 1)", "nn.Linear(width, 2)"), ("nn.Tanh()", "nn.Tanh(1)")
-    assert place(tmp_path, "long", *changes) == "nn.Linear(width, 2)"
+    changes = ("nn.Linear(width, 1),", "nn.Linear(width, 3),"), ("nn.Tanh()", "nn.Tanh(1)")
+    assert place(tmp_path, "long", *changes) == "nn.Linear(width, 3)"
     assert place(tmp_path, "long", *changes, names=("Tanh",)) == "nn.Tanh(1)"
 
 

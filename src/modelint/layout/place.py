@@ -87,7 +87,8 @@ class Finder:
         for assigned in self._assigning(cls, attribute, below):
             now, then = self._sides(assigned.cls)
             found = None if now is None or then is None else narrowed(now, then, assigned.node, names)
-            return None if found is None else self._spot(assigned.cls, found)
+            if found is not None:
+                return self._spot(assigned.cls, found)
         return None
 
     def _in_class(self, cls: str, attribute: str, below: str) -> Spot | None:

@@ -7,19 +7,18 @@ scalars is handed on.
 
 from __future__ import annotations
 
-import warnings
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 import torch
 from torch import nn
 
-from . import loads, parting, sought, weights
+from . import parting, sought, weights
 from .blame import Failed, one_line
 from .build import load_factory
 from .inputs import Given, maker, plain
 from .meeting import INPUTS, START, Meeting, Unsettled
+from .oldfile import is_equal, put, state
 from .pinned import generator, pinned, seed
 from .reached import Lines, together
 from .results import DIFFERENT, SAME, differentiable, flat, kept, parted
@@ -211,7 +210,7 @@ class _Side:
 
         def load(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
             with self._made.watching():
-                _load(model, values, versions, {}, {}, names["load_old"])
+                put(model, values, versions, {}, {}, names["load_old"])
 
         model = self._build()
         try:
@@ -226,7 +225,7 @@ class _Side:
 
         def load(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
             with self._made.watching():
-                _load(model, values, versions, renames, moved)
+                put(model, values, versions, renames, moved)
 
         return load
 
@@ -289,11 +288,11 @@ class _Side:
         names = self._task["renames"] if self._renamed else {}
         own = model.state_dict()
         pairs = ((names.get(key, key), value) for key, value in given.items())
-        return own.keys() - {key for key, value in pairs if key in own and not _is_equal(own[key], value)}
+        return own.keys() - {key for key, value in pairs if key in own and not is_equal(own[key], value)}
 
     def _train(self, model: nn.Module, test: _Test) -> dict[str, Any]:
         args, kwargs = test.make()
-        empty = {key for key, value in _state(model) if value.is_floating_point() and not value.any()}
+        empty = {key for key, value in state(model) if value.is_floating_point() and not value.any()}
         seed()
         with test.lines.watching():
             output = model(*args, **kwargs)
@@ -310,14 +309,14 @@ class _Side:
                 for key, value in living.items()
                 if isinstance(value, nn.Parameter)
             },
-            "after": {key: kept(value) for key, value in _state(model)},
+            "after": {key: kept(value) for key, value in state(model)},
             "later": {},
         }
-        if any(value.any() for key, value in _state(model) if key in empty):
+        if any(value.any() for key, value in state(model) if key in empty):
             # A factor of what starts from zero shows in the next step.
             args, kwargs = test.make()
             model(*args, **kwargs)
-            found["later"] = {key: kept(value) for key, value in _state(model)}
+            found["later"] = {key: kept(value) for key, value in state(model)}
         return found
 
     def _tests(self) -> list[_Test]:
@@ -363,44 +362,6 @@ class _Side:
     def _new_name(self, key: str, news: Mapping[str, Any]) -> str:
         name = str(self._task["renames"].get(key, key))
         return name if name in news else key
-
-
-def _state(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """What of the state dict is no parameter."""
-    living = model.state_dict(keep_vars=True).items()
-    return [
-        (key, each) for key, each in living if isinstance(each, torch.Tensor) and not isinstance(each, nn.Parameter)
-    ]
-
-
-class _File(OrderedDict[str, Any]):
-    _metadata: OrderedDict[str, Any]
-
-
-def _load(
-    model: nn.Module,
-    values: Mapping[str, torch.Tensor],
-    versions: Mapping[str, int],
-    renames: Mapping[str, str],
-    moved: Mapping[str, str],
-    function: Callable[..., Any] = lambda model, file: model.load_state_dict(file, strict=True),
-) -> None:
-    """Load a file of the old layout, with its keys renamed; state that is no tensor is the model's own."""
-    hooks = loads.has_hooks(model)  # they may write into what they are given
-    file = _File((renames.get(key, key), each.clone() if hooks else each) for key, each in values.items())
-    file.update((key, each) for key, each in model.state_dict().items() if not isinstance(each, torch.Tensor))
-    file._metadata = OrderedDict((moved.get(path, path), {"version": each}) for path, each in versions.items())
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        result = function(model, file)
-    left = [*(getattr(result, "missing_keys", None) or ()), *(getattr(result, "unexpected_keys", None) or ())]
-    if left:
-        raise Unsettled(f"{len(left)} keys are left over, {left[0]} among them")
-
-
-def _is_equal(one: Any, other: torch.Tensor) -> bool:
-    same = isinstance(one, torch.Tensor) and one.shape == other.shape
-    return same and one.layout is other.layout is torch.strided and torch.equal(one, other.to(one))
 
 
 def _is_alike(old: Any, new: Any) -> bool:
