@@ -241,6 +241,10 @@ CHANGED |= {
         "i, j = torch.meshgrid(x[0], x[1], indexing='xy')\nreturn i + self.a(j)",
     ),
     "permute": ("return self.a(x).permute(0, 2, 1)", "return self.a(x).permute(2, 1, 0)"),
+    "an axis twice": (
+        "return self.a(x).view(2, 3, 4, 5).permute(0, 2, 1, 3)",
+        "return self.a(x).view(2, 3, 4, 5).permute(0, 3, 1, 3)",
+    ),
 }
 
 

@@ -21,6 +21,8 @@ def permuted(base: Any, dims: tuple[str, Any]) -> Any:
     if not count or not all(is_number(each) and -count <= each < count for each in dims[1]):
         return Node("permute", (("self", base), dims))
     places = tuple(each % count for each in dims[1])
+    if len(set(places)) < count:  # no permutation: it raises
+        return Node("permute", (("self", base), dims))
     moved = [index for index, each in enumerate(places) if index != each]
     if not moved:
         return base
