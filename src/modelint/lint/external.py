@@ -196,6 +196,7 @@ def _instead(it: Interpreter, inner: Value) -> Value:
 
 def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call, args: Args) -> Value:
     bears: bool | None
+    anew = True
     if cls in known.CONTAINERS:
         answers = [
             it.bears(a.obj) for v in args.all() for e in (v, it.element(v)) for a in e if isinstance(a.obj, Model)
@@ -203,7 +204,9 @@ def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call
         bears = True if True in answers else None
         inside = {o.place for v in args.all() for o in flat(v) if isinstance(o, Model | Opaque)}
         it.contained |= inside
-        it.retract([f for f in it.facts if isinstance(f, LateModule) and f.place in inside])  # one defect, one line
+        late = [f for f in it.facts if isinstance(f, LateModule) and f.place in inside]
+        it.retract(late)  # one defect, one line
+        anew = bool(late) or any(_makes(frame, arg.value) for arg in node.args)
     elif cls.startswith("InstanceNorm"):
         bears = any(isinstance(a.obj, Literal) and a.obj.value for a in args.kw.get("affine", UNKNOWN))
     else:
@@ -211,5 +214,13 @@ def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call
         if any(isinstance(a.obj, Literal) and a.obj.value is False for a in args.kw.get("elementwise_affine", UNKNOWN)):
             bears = False
     model = Model(cls=dotted, bears=bears, place=frame.place(node), built=True)
-    define.built(it, frame, node, model)
+    if anew:
+        define.built(it, frame, node, model)
     return just(model)
+
+
+def _makes(frame: Frame, expr: t.Expr) -> bool:
+    """Does what goes into a container come from a call that may make it? What ``self`` is asked for is there already."""
+    nodes = list(t.walk(expr))
+    own = any(isinstance(node, t.Name) and node.id == frame.self_name for node in nodes)
+    return not own and any(isinstance(node, t.Call) for node in nodes)

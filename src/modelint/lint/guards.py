@@ -11,6 +11,8 @@ from modelint.lint.usage import Usage
 from modelint.lint.values import NO_CONDS, Conds, Model
 from modelint.lint.wrappers import ASKS_WRAPPED, BY_KIND, WRAPPER_WORDS, wrapper_of
 
+#: So many names in a function make it a table.
+_TRANSLATIONS = 3
 _NEGATED = {"!=": "==", "is not": "is", "not in": "in", "<=": ">", "<": ">="}
 
 
@@ -197,7 +199,7 @@ def anchored(usage: Usage, frame: Frame, name: str) -> bool:
 
 def asks_inside(frame: Frame, name: str, prefix: object) -> bool:
     """``if "bert" in key``: the name may be meant in the middle. A wrapper's prefix never is."""
-    if isinstance(prefix, str) and prefix.startswith(tuple(w.prefix for w in BY_KIND.values())):
+    if _is_of_wrapper(prefix):
         return False
     return any(
         isinstance(n, t.Compare)
@@ -208,6 +210,24 @@ def asks_inside(frame: Frame, name: str, prefix: object) -> bool:
         for test in frame.tests
         for n in t.walk(test.expr)
     )
+
+
+def _is_of_wrapper(prefix: object) -> bool:
+    return isinstance(prefix, str) and prefix.startswith(tuple(w.prefix for w in BY_KIND.values()))
+
+
+def translates(frame: Frame, name: str, prefix: object) -> bool:
+    """A table of names for one known architecture: the key gets other names in several places. Who wrote it knows where
+    each text stands; of a wrapper's prefix the names of the architecture say nothing.
+    """
+    if not isinstance(frame.scope, t.Def) or _is_of_wrapper(prefix):
+        return False
+    count = 0
+    for node in t.walk(frame.scope.body):
+        if isinstance(node, t.Call) and isinstance(node.func, t.Attr) and t.dotted(node.func.value) == name:
+            texts = [arg.value.value for arg in node.args if isinstance(arg.value, t.Const)]
+            count += node.func.attr == "replace" and len(texts) == 2 and all(isinstance(e, str) and e for e in texts)
+    return count >= _TRANSLATIONS
 
 
 def asks_for_path(frame: Frame, name: str, size: str) -> bool:

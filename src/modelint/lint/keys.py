@@ -62,6 +62,7 @@ def key_method(it: Interpreter, frame: Frame, key: Key, node: t.Call, name: str,
     if name == "replace":
         guarded = guarded or literal(args.expr(0)) in RESERVED
         guarded = guarded or guards.asks_inside(frame, key.name, literal(args.expr(0)))
+        guarded = guarded or guards.translates(frame, key.name, literal(args.expr(0)))
     if name == "replace" and len(args.pos) >= 2:
         old, new = literal(args.expr(0)), literal(args.expr(1))
         if (

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 def try_load(it: Interpreter, frame: Frame, stmt: t.Try, load: Place) -> None:
     """Do the handlers let the program go on with a model that is partly loaded?"""
+    last = False
     if frame.loops:
         loop, _ = it.loop_starts[frame.loops[-1]]
         if isinstance(loop, t.While) and stmt in loop.body:
             return  # the next round loads again
+        last = stmt is loop.body[-1]
     for handler in stmt.handlers:
         if not _catches_runtime_error(handler.types):
             continue
         tries_next = any(isinstance(n, t.Jump | t.Return) for n in t.walk([*stmt.body, *stmt.orelse]))
         verdict = _handler(it, frame, handler, tries_next=tries_next)
+        if verdict == "swallows" and last and tries_next:
+            return  # at the end of the round: the next file is tried
         if verdict != "gone":
             it.emit(TryLoad(frame.place(stmt), load, frame.place(handler), verdict))
         return
