@@ -220,7 +220,7 @@ def nn_module(it: Interpreter, frame: Frame, cls: str, dotted: str, node: t.Call
 
 
 def _makes(frame: Frame, expr: t.Expr) -> bool:
-    """Does what goes into a container come from a call that may make it? What ``self`` is asked for is there already."""
+    """Does what goes into a container come from a call that may make it? What ``self`` is asked for is there."""
     nodes = list(t.walk(expr))
     own = any(isinstance(node, t.Name) and node.id == frame.self_name for node in nodes)
     return not own and any(isinstance(node, t.Call) for node in nodes)

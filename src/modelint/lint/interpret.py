@@ -7,6 +7,7 @@ When the budget is spent calls are no longer followed; what is not followed is u
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from modelint.lint import builtin_calls, calls, classes, define, evaluate, files, functions, keys, known, statements
 from modelint.lint import tree as t
@@ -116,7 +117,7 @@ class Interpreter:
         self.steps += 1
         return evaluate.evaluate(self, frame, expr)
 
-    def retract(self, facts: list[object]) -> None:
+    def retract(self, facts: Iterable[object]) -> None:
         for fact in facts:
             del self.facts[fact]
 
