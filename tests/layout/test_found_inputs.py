@@ -306,3 +306,109 @@ def test_weights_in_a_list_tell_what_they_multiply() -> None:
             return nn.functional.linear(x, self.all[0])
 
     assert sought.find(lambda: Listed().double(), [])[0] == (["float32[2, 7]"], 1.0)
+
+
+# One argument at a time
+
+
+class Columns(nn.Module):
+    """Its inputs stand in no layer: counts of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named = 3
+        self.embed = nn.Embedding(15, 6)
+        self.weights = nn.Parameter(torch.randn(5, 6))
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, names: Any, numbers: Any) -> Any:
+        assert names.shape[-1] == self.named
+        rows = torch.cat((self.embed(names + 2), numbers[..., None] * self.weights), dim=1)
+        return self.head(rows.mean(dim=1))
+
+
+class Graph(nn.Module):
+    """What the edges are wide tells nothing but the error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edge = nn.Linear(8 * 2 + 1 + 3, 8)
+
+    def forward(self, nodes: Any, places: Any, edges: Any = None, mask: Any = None) -> Any:
+        count = nodes.shape[1]
+        ones, others = nodes[:, :, None].expand(-1, -1, count, -1), nodes[:, None].expand(-1, count, -1, -1)
+        away = (places[:, :, None] - places[:, None]).square().sum(dim=-1, keepdim=True)
+        parts = [ones, others, away] if edges is None else [ones, others, away, edges]
+        return self.edge(torch.cat(parts, dim=-1)).sum(dim=2) + self.near(nodes)
+
+    def near(self, nodes: Any) -> Any:
+        assert nodes.shape[-1] == 8
+        return nodes
+
+
+class Codes(nn.Module):
+    """Without a layer: a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.randn(1, 16, 7))
+
+    def forward(self, x: Any) -> Any:
+        assert x.dim() == 3
+        return torch.cdist(x, self.table.expand(len(x), -1, -1))
+
+
+def test_what_lets_the_forward_come_further_is_kept() -> None:
+    (found, _), *_ = sought.find(lambda: Columns().double(), [])
+    assert [each.partition("[")[2] for each in found] == ["2, 3] < 2", "2, 5]"]
+    (found, _), *_ = sought.find(lambda: Codes().double(), [])
+    assert found == ["float32[2, 16, 7]"]
+
+
+def test_an_error_names_sizes() -> None:
+    (found, _), *_ = sought.find(lambda: Graph().double(), [], {"width": 8})
+    assert len(found) == 3  # the edges may be left out, and then it does not run
+    assert found[2].endswith(", 3]")
+    assert sought.called_with(found) == ""
+
+
+# Tests of settings
+
+SETTINGS = """
+class Net:
+    def __init__(self, count, most=0):
+        if most > 3:
+            self.most = most
+        self.count = count
+
+    def forward(self, x):
+        size = self.count + 1
+        if self.count > 0:
+            x = x + 1
+        y = x if size == 4 else -x
+        return y * 2 + x
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "doubted"),
+    [
+        (("if self.count > 0", "if 0 < self.count"), False),
+        (("if self.count > 0", "if self.count >= 1 and len(self.layers) > 2"), False),
+        (("size == 4", "4 == size"), False),
+        (("if most > 3", "if 3 < most"), False),
+        (("if self.count > 0", "if len(x) >= self.count"), True),
+        (("if self.count > 0", "if self.norm(self.count) > 0"), True),
+        (("size == 4", "x.shape[1] == size"), True),
+        (("size == 4", "(4 if x.sum() > size else 3) == 4"), True),
+    ],
+)
+def test_a_test_of_settings_goes_one_way(tmp_path: Path, edit: tuple[str, str], doubted: bool) -> None:
+    old, new = tmp_path / "old.py", tmp_path / "new.py"
+    assert edit[0] in SETTINGS
+    old.write_text(SETTINGS)
+    new.write_text(SETTINGS.replace(*edit))
+    files = {"a.py": str(old)}, {"a.py": str(new)}
+    ran = [changes.Ran({str(path): range(1, 7)}, {str(path): range(8, 14)}) for path in (old, new)]
+    found = doubt.why(*files, changes.changes(*files, *ran))
+    assert (found is not None and found.startswith("a test of a number changed")) is doubted, found

@@ -57,6 +57,8 @@ class Change(NamedTuple):
     function: Function
     statement: Statement
     ran: bool
+    #: No statement of the function ran with the inputs: it makes the model, or nothing calls it.
+    makes: bool
 
 
 def missed(counted: Sequence[Change]) -> Missed:
@@ -76,7 +78,7 @@ def changes(olds: Mapping[str, str], news: Mapping[str, str], old_ran: Ran, new_
     added = {(new.path, new.name): new.parameters - old.parameters for old, new in pairs if old and new}
     sides = {False: _Side(before.values(), old_ran, {}), True: _Side(after.values(), new_ran, added)}
     return [
-        Change(is_new, of, each, sides[is_new].ran(of, each))
+        Change(is_new, of, each, sides[is_new].ran(of, each), sides[is_new].makes(of))
         for is_new, of, each in changed
         if sides[is_new].counts(of, each)
     ]
@@ -156,9 +158,13 @@ class _Side:
         lines, _ = self._ran.of(function.path)
         return any(line in lines for line in range(statement.line, statement.end + 1))
 
+    def makes(self, function: Function) -> bool:
+        _, run = self._ran.of(function.path)
+        return not any(line in run for each in function.statements for line in range(each.line, each.end + 1))
+
     def _is_ruled_out(self, function: Function, statement: Statement) -> bool:
-        lines, run = self._ran.of(function.path)
-        makes = not any(line in run for each in function.statements for line in range(each.line, each.end + 1))
+        lines, _ = self._ran.of(function.path)
+        makes = self.makes(function)
         added = self._added.get((function.path, function.name), frozenset())
         return not self.ran(function, statement) and any(
             each.rules_out(lines) and (makes or each.names <= added) for each in statement.tests

@@ -1,7 +1,7 @@
 """Why equal numbers prove little where nobody chose the inputs: the change may wait for a size or value that they lack.
 
 A number that was written anew was meant to change something. A test of a number goes one way for these inputs, and may
-go another way for others.
+go another way for others, unless it is one of the model's own settings.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from modelint.layout.settling.statements import read
 #: In the dump of a statement.
 _PLAIN = r"Constant\(value=-?[\d.][\w.+-]*\)"
 _NUMBER = re.compile(rf"UnaryOp\(op=USub\(\), operand={_PLAIN}\)|{_PLAIN}")
-_ORDER = re.compile(r"ops=\[(?:Lt|LtE|Gt|GtE)\(\)\]")
-_EQUALITY = re.compile(r"ops=\[(?:Eq|NotEq)\(\)\], comparators=\[(?!Constant\(value=(?:'|\"|None|True|False))")
-_TESTS = ("If ", "While ")
 
 
 def why(olds: Mapping[str, str], news: Mapping[str, str], changes: Sequence[Change]) -> str | None:
@@ -38,7 +35,7 @@ def why(olds: Mapping[str, str], news: Mapping[str, str], changes: Sequence[Chan
         if _renumbered(read(olds[name]).values, read(news[name]).values):
             return f"a number changed ({name}), which may matter for others"
     for each in changes:
-        if each.ran and _turns(each.statement.text):
+        if each.ran and each.statement.turns and not each.makes:
             return f"a test of a number changed ({_place(each)}), which others may pass or fail"
     return None
 
@@ -48,11 +45,6 @@ def _renumbered(olds: Iterable[str], news: Iterable[str]) -> bool:
     before, after = set(olds), set(news)
     gone = {_NUMBER.sub("#", each) for each in before - after}
     return any(_NUMBER.sub("#", each) in gone for each in after - before)
-
-
-def _turns(text: str) -> bool:
-    decides = text.startswith(_TESTS) or "IfExp(" in text
-    return decides and bool(_ORDER.search(text) or _EQUALITY.search(text))
 
 
 def _place(change: Change) -> str:

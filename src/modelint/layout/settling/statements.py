@@ -44,6 +44,8 @@ class Statement(NamedTuple):
     names: frozenset[Name]
     #: Those that it depends on.
     tests: tuple[Test, ...]
+    #: It goes one way or another by a number that is no setting of the model.
+    turns: bool = False
 
 
 class Function(NamedTuple):
@@ -131,7 +133,7 @@ class _Reader:
                 continue  # a docstring
             blocks = {name: value for name, value in ast.iter_fields(node) if _is_block(value)}
             if not isinstance(node, _UNSEEN) and not (isinstance(node, ast.AnnAssign) and node.value is None):
-                yield self._head(node, blocks, tests, local.names)
+                yield self._head(node, blocks, tests, local)
             after = tests
             for name, block in blocks.items():
                 inner = tests
@@ -144,17 +146,18 @@ class _Reader:
                     yield from self._statements(each, inner, local)
             tests = after
 
-    def _head(self, node: ast.stmt, blocks: Iterable[str], tests: tuple[Test, ...], local: frozenset[str]) -> Statement:
+    def _head(self, node: ast.stmt, blocks: Iterable[str], tests: tuple[Test, ...], local: _Locals) -> Statement:
         parts = [each for name, value in ast.iter_fields(node) if name not in blocks for each in _nodes(value)]
         text = " ".join([type(node).__name__, *(ast.dump(each) for each in parts)])
         ends = [each.end_lineno for each in parts if isinstance(each, ast.expr) and each.end_lineno]
         end = max(ends, default=node.lineno) if blocks else node.end_lineno or node.lineno
-        own = {each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)} & local
+        own = {each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)} & local.names
         attributes = {each.attr for part in parts for each in ast.walk(part) if isinstance(each, ast.Attribute)}
         mentioned = (name for part in parts for name in self._mentioned(part))
         # What the function itself calls so is nobody else's function.
         names = frozenset(name for name in mentioned if name[1] not in own or name[1] in attributes)
-        return Statement(text, node.lineno, end, names, tests)
+        turns = any(_turns(test, local.given) for part in (node, *parts) for test in _tests(part, node))
+        return Statement(text, node.lineno, end, names, tests, turns)
 
     def _mentioned(self, node: ast.AST) -> Iterator[Name]:
         """The names in it; a class of which something is only asked to be an instance is not made."""
@@ -234,6 +237,32 @@ def _looks_at(test: ast.expr, local: frozenset[str]) -> frozenset[str]:
     names = {each.id for each in ast.walk(test) if isinstance(each, ast.Name)} & local
     modes = {_MODE for each in ast.walk(test) if isinstance(each, ast.Attribute) and each.attr == "training"}
     return frozenset(names | modes)
+
+
+def _tests(part: ast.AST, head: ast.stmt) -> Iterator[ast.expr]:
+    """Those that decide in a statement which way it goes."""
+    if part is head:
+        if isinstance(head, ast.If | ast.While):
+            yield head.test
+        return
+    yield from (each.test for each in ast.walk(part) if isinstance(each, ast.IfExp))
+
+
+def _turns(test: ast.expr, given: frozenset[str]) -> bool:
+    """Whether a number is compared that hangs on more than the settings of the model."""
+    return any(
+        isinstance(each, ast.Compare) and _is_of_numbers(each) and (_looks_at(each, given) or not _is_plain(each))
+        for each in ast.walk(test)
+    )
+
+
+def _is_of_numbers(node: ast.Compare) -> bool:
+    if any(isinstance(each, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for each in node.ops):
+        return True
+    words = node.comparators[0]
+    return isinstance(node.ops[0], ast.Eq | ast.NotEq) and not (
+        isinstance(words, ast.Constant) and (words.value is None or isinstance(words.value, str | bool))
+    )
 
 
 def _lines(block: Sequence[ast.stmt], test: int) -> range:

@@ -6,9 +6,11 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from torch import nn
+
+from .guided import Options
 
 _BATCH = 2
 
@@ -59,6 +61,55 @@ def optional(model: nn.Module, given: Sequence[str], sizes: Sizes = SIZES) -> It
             yield [f"{name}={not default}"]
         elif default is None:
             yield [f"{name}={text}" for text in _options(name, given[0], shapes)]
+
+
+def arguments(
+    model: nn.Module, sizes: Sizes, known: Sequence[int], named: Callable[[], Sequence[int]], *, more: bool = False
+) -> tuple[int, Options] | None:
+    """How many arguments are needed, and what each may be beside the others. ``known``: sizes that the model is made
+    for; ``named``: those that an error names; ``more``: also the first that may be left out. None: there is no telling.
+    """
+    names = _needed(model)
+    extra = _next(model) if more else None
+    if not names or (more and extra is None):
+        return None
+    names += [extra] if extra is not None else []
+    shapes = list(itertools.islice(_distinct(model, sizes), _SHAPES))
+
+    def options(number: int, given: Sequence[str]) -> list[str]:
+        near, own = shapes, (*known, *named())
+        if number:
+            own = (*named(), *known)
+            near = [*_options(names[number], given[0], shapes), *_pairs(given[0], own)]
+        every = [*near, *_free(own, sizes if number == 0 else sizes._replace(grids=()))]
+        if _TOKENS.fullmatch(names[number].lower()):
+            every = _indices_first(every)
+        elif number:
+            every = sorted(every, key=lambda each: "<" in each)
+        return list(dict.fromkeys(every))
+
+    return len(names), options
+
+
+def _free(known: Sequence[int], sizes: Sizes) -> Iterator[str]:
+    """Of any use of a size."""
+    yield from (f"float32[{_BATCH}, {length}, {size}]" for length in sizes.lengths[:1] for size in known)
+    yield from (f"float32[{_BATCH}, {size}]" for size in known)
+    yield from (f"float32[{_BATCH}, {size}, {side}, {side}]" for side in sizes.grids for size in known)
+    yield from (f"int64[{_BATCH}, {size}] < 2" for size in known)
+
+
+def _pairs(main: str, known: Sequence[int]) -> list[str]:
+    """Of each two of what stands along the axis before the features."""
+    sizes = re.findall(r"\d+", main.partition("[")[2].partition("]")[0])
+    return [f"float32[{', '.join([*sizes[:-1], sizes[-2], str(each)])}]" for each in known] if len(sizes) > 1 else []
+
+
+def _next(model: nn.Module) -> str | None:
+    """The first argument that may be left out, and is None then."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    first = next((each for each in parameters if each.default is not each.empty), None)
+    return None if first is None or first.default is not None or first.kind is first.KEYWORD_ONLY else first.name
 
 
 def _defaults(model: nn.Module) -> dict[str, object]:

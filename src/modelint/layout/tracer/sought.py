@@ -17,14 +17,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from .guided import WHOLE, Counted, climb
 from .inputs import Given, tensor
-from .likely import Sizes, likely, optional
+from .likely import Sizes, arguments, likely, optional
 from .pinned import seed
 
 #: Pixels: enough for something to be left behind five strides of two, and few enough to be quick.
 _SIZES = Sizes(pixels=(96, 224, 256, 64, 32, 28, 84, 128), grids=(8,))
+#: Where one argument is found after the other, and the rest of the sizes is known or named.
+_FEW = Sizes(pixels=(32, 64), waves=(64,), grids=(8,))
 #: So many that the model itself knows are tried beside them, none of them larger.
 _KNOWN, _LARGEST = 8, 2048
+#: Of an error so much is read, and sizes no larger.
+_READ, _NAMED = 200, 256
 #: CPU seconds: for the search, for one forward of what is tried first, and for one of each that is chosen.
 _SEARCH, _FIRST, _ALL = 4.0, 0.15, 0.3
 #: So many are compared, of so many kinds.
@@ -91,9 +96,13 @@ def _louder(value: Any, factor: float) -> Any:
 class _Search:
     def __init__(self, model: nn.Module, declared: object) -> None:
         self._model = model
-        known = tuple(_known(model, declared))[:_KNOWN]
+        self._known = known = tuple(_known(model, declared))[:_KNOWN]
         self._sizes = Sizes((*_SIZES.pixels, *known), (*_SIZES.waves, *known), (*_SIZES.lengths, *known), _SIZES.grids)
-        self._started = time.process_time()
+        self._until = time.process_time() + _SEARCH
+        #: The sizes of the last error, of all, and of those with fewer arguments.
+        self._named: list[int] = []
+        self._ever: set[int] = set()
+        self._before: list[int] = []
         #: What one forward of each took.
         self.seconds: dict[tuple[str, ...], float] = {}
 
@@ -107,7 +116,32 @@ class _Search:
                 found[kind] = self._handy(each)
                 if len(found) == _KINDS:
                     break
+        if not found:
+            guided = self._guided()
+            return [self._handy(guided)] if guided is not None and self._runs(guided) else []
         return sorted(found.values(), key=lambda each: -len(_numbers(each[0])))
+
+    def _guided(self) -> list[str] | None:
+        """One argument after the other; with one more where it does not run without."""
+        for more in (False, True):
+            self._until = time.process_time() + _SEARCH / 2
+            asked = arguments(self._model, _FEW, self._known, self._sizes_of_errors, more=more)
+            found = None if asked is None else climb(*asked, self._reached)
+            if found is not None:
+                self._until = time.process_time() + _SEARCH / 2
+                return found
+            self._before = sorted(self._ever)[:_KNOWN]
+        return None
+
+    def _sizes_of_errors(self) -> list[int]:
+        return [*self._named, *self._before]
+
+    def _name(self, error: Exception) -> None:
+        """The sizes by which those that an error names are apart, and these."""
+        named = [int(each) for each in re.findall(r"\d+", str(error)[:_READ])]
+        apart = [abs(one - other) for one, other in zip(named, named[1:])]
+        self._named = [each for each in dict.fromkeys((*apart, *named)) if 1 < each <= _NAMED][:_KNOWN]
+        self._ever.update(self._named)
 
     def _handy(self, found: list[str]) -> list[str]:
         """With more than one sample where that runs, too, and smaller where it takes long."""
@@ -143,19 +177,24 @@ class _Search:
                 yield found
 
     def _runs(self, texts: Sequence[str]) -> bool:
-        if time.process_time() - self._started > _SEARCH:
-            return False
+        return self._reached(texts) == WHOLE
+
+    def _reached(self, texts: Sequence[str]) -> float:
+        """How far a forward comes."""
+        if time.process_time() > self._until:
+            return -1
         seed()
-        try:
-            args, kwargs = _given(texts)
-            with warnings.catch_warnings(), torch.no_grad():
+        with Counted() as done, warnings.catch_warnings(), torch.no_grad():
+            try:
+                args, kwargs = _given(texts)
                 warnings.simplefilter("ignore")
                 before = time.process_time()
                 self._model(*args, **kwargs)
-        except Exception:
-            return False
+            except Exception as error:
+                self._name(error)
+                return float(done.count)
         self.seconds[tuple(texts)] = time.process_time() - before
-        return True
+        return WHOLE
 
 
 def _known(model: nn.Module, declared: object) -> Iterator[int]:
@@ -164,10 +203,11 @@ def _known(model: nn.Module, declared: object) -> Iterator[int]:
     """
     own = [each for each in nn.Module.modules(model) if not type(each).__module__.startswith("torch.")]
     tables = [value for each in own for value in (*each._parameters.values(), *each._buffers.values())]
-    lengths = [size for each in tables if each is not None and each.dim() > 1 for size in each.shape[:-1]]
+    shapes = [each.shape for each in tables if each is not None and each.dim() > 1]
+    lengths = [size for each in shapes for size in each[:-1]]
     kept = [value for each in own for value in vars(each).values()]
     seen = {0, 1}
-    for number in (*_integers(declared), *lengths, *_integers(kept)):
+    for number in (*_integers(declared), *lengths, *_integers(kept), *(each[-1] for each in shapes)):
         sides = (math.isqrt(number), math.isqrt(max(0, number - 1))) if number > 0 else ()
         for size in (number, 2 * number, *(side for side in sides if side * side in (number, number - 1))):
             if 0 < size <= _LARGEST and size not in seen:
