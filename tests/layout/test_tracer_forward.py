@@ -214,6 +214,7 @@ SAME |= {
         "x = self.a(x)\nreturn x + self.token",
         "x = self.a(x)\nreturn x + self.token[:, :x.shape[1]]",
     ),
+    "one result, and none": ("return self.a(x), None", "return self.a(x)"),
     "layer as a function": (
         "return self.b(self.a(x))",
         "return F.linear(F.linear(x, self.a.weight, self.a.bias), weight=self.b.weight, bias=self.b.bias)",
@@ -241,6 +242,7 @@ CHANGED |= {
         "i, j = torch.meshgrid(x[0], x[1], indexing='xy')\nreturn i + self.a(j)",
     ),
     "permute": ("return self.a(x).permute(0, 2, 1)", "return self.a(x).permute(2, 1, 0)"),
+    "results in another order": ("return self.a(x), None", "return None, self.a(x)"),
     "an axis twice": (
         "return self.a(x).view(2, 3, 4, 5).permute(0, 2, 1, 3)",
         "return self.a(x).view(2, 3, 4, 5).permute(0, 3, 1, 3)",

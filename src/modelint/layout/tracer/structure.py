@@ -96,13 +96,16 @@ class Identity:
 
 
 def output(run: Any, tree: Any, depth: int = 0) -> Any:
-    """What a forward returns, as an argument of a node: no difference between list and tuple, nothing for None."""
+    """What a forward returns, as an argument of a node: no difference between list and tuple, nothing for None that no
+    other result follows.
+    """
     if isinstance(tree, (Value, torch.Tensor)):
         return run.node_of(tree) if isinstance(tree, Value) else run.tensor_node(tree)
     if depth > 12:
         return "deep"
     if isinstance(tree, (tuple, list)):
-        items = [output(run, each, depth + 1) for each in tree if each is not None]
+        count = max((number for number, each in enumerate(tree, 1) if each is not None), default=0)
+        items = [output(run, each, depth + 1) for each in tree[:count]]
         return items[0] if len(items) == 1 else tuple(items)
     if dataclasses.is_dataclass(tree) and not isinstance(tree, (type, dict)):
         tree = {each.name: getattr(tree, each.name, None) for each in dataclasses.fields(tree)}
