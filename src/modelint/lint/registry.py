@@ -166,6 +166,9 @@ def _parameters(it: Interpreter, record: Record, building: frozenset[str]) -> No
         )
         if attr in record.registered or wrapped_again:
             continue
+        given = any(
+            s.method not in building and isinstance(s.expr, t.Name) for s in stores
+        )  # what stands first is nothing
         for store in stores:
             for alt in store.value:
                 obj = alt.obj
@@ -173,5 +176,5 @@ def _parameters(it: Interpreter, record: Record, building: frozenset[str]) -> No
                     continue
                 if obj.kind == "lost-parameter" and within(store.expr, obj.place, store.place):
                     it.emit(LostParameter(store.place, attr, obj.detail))
-                elif obj.kind == "tensor" and store.method in building and obj.detail.endswith(" grad"):
+                elif obj.kind == "tensor" and store.method in building and obj.detail.endswith(" grad") and not given:
                     it.emit(LostParameter(stores[0].place, attr, "requires_grad"))

@@ -70,7 +70,7 @@ def tensors(it: Interpreter, record: Record, methods: list[t.Def], building: fro
             continue
         drawn = next((s for s in built if any(map(is_drawn, _made(s)))), None)
         if drawn is not None and not _TRANSIENT.search(attr):
-            if not _becomes_one(attr, methods) and not _seeded(drawn, methods):
+            if not _becomes_one(attr, methods) and not _seeded(drawn, methods) and not _is_input(attr, methods):
                 it.emit(StateTensor(drawn.place, attr, "random", drawn.method, None))
         elif tensors and len(stores) == 1 and first.method == "__init__":
             it.emit(StateTensor(first.place, attr, "constant", "__init__", None))
@@ -116,6 +116,20 @@ def _seeded(store: Store, methods: list[t.Def]) -> bool:
 def _becomes_one(attr: str, methods: list[t.Def]) -> bool:
     """``nn.Parameter(self.start)`` somewhere in the class."""
     return attr in passed_on(methods, frozenset({"Parameter", "Buffer"}))
+
+
+def _is_input(attr: str, methods: list[t.Def]) -> bool:
+    """Is it only ever handed to a module of its own, whole? Then it is something to run that with."""
+    read, handed = 0, 0
+    for method in methods:
+        if attr not in method.words:
+            continue
+        stored = {n.n for s in t.walk(method) if isinstance(s, t.Assign) for n in s.targets}
+        for node in t.walk(method):
+            read += isinstance(node, t.Attr) and t.dotted(node) == f"self.{attr}" and node.n not in stored
+            if isinstance(node, t.Call) and (t.dotted(node.func) or "").startswith("self."):
+                handed += sum(t.dotted(arg.value) == f"self.{attr}" for arg in node.args)
+    return 0 < read == handed
 
 
 def _made(store: Store) -> list[Opaque]:
