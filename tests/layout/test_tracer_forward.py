@@ -357,3 +357,48 @@ def test_axes_moved_by_einops() -> None:
     assert last.anon == operation("unsqueeze", (x, -1), {}).anon
     second = operation("rearrange", (x, "b ... -> b 1 ..."), {})
     assert second.anon == operation("unsqueeze", (x, 1), {}).anon
+
+
+CACHED = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(8, 8)
+        {made}
+
+    def mask_of(self, n):
+        if self.mask is not None and self.mask.shape[-1] >= n:
+            return self.mask[:n, :n]
+        mask = torch.ones((n, n), dtype=torch.bool).triu({above})
+        {kept}
+        return mask
+
+    def forward(self, x):
+        return self.a(x).masked_fill(self.mask_of(x.shape[1]), -1.0)
+"""
+NO_BUFFER, BUFFER = "self.mask = None", 'self.register_buffer("mask", None, persistent=False)'
+ANEW = 'self.register_buffer("mask", mask, persistent=False)'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [((BUFFER, ANEW), (NO_BUFFER, "self.mask = mask")), ((BUFFER, "self.mask = mask"), (BUFFER, ANEW))],
+)
+def test_a_cache_is_no_state_whether_it_is_a_buffer_or_not(
+    old: tuple[str, str], new: tuple[str, str], tmp_path
+) -> None:
+    before, after, other = (
+        CACHED.format(made=made, kept=kept, above=above) for (made, kept), above in ((old, 1), (new, 1), (new, 2))
+    )
+    assert pair(before, after, tmp_path).same
+    changed = pair(before, other, tmp_path)
+    assert not changed.same
+    assert changed.traced
+
+
+def test_a_cache_is_left_as_it_was() -> None:
+    scope: dict[str, object] = {"torch": torch, "nn": torch.nn}
+    exec(CACHED.format(made=BUFFER, kept=ANEW, above=1), scope)
+    model = scope["Net"]()  # type: ignore[operator]
+    describe(model)
+    assert model._buffers == {"mask": None}

@@ -222,7 +222,7 @@ class Patches:
         self.table = replaced()
         module = torch.nn.Module
         original_getattr, original_setattr = module.__getattr__, module.__setattr__
-        original_call = module.__call__
+        original_call, original_register = module.__call__, module.register_buffer
 
         def module_getattr(self: Any, name: str) -> Any:
             value = original_getattr(self, name)
@@ -238,7 +238,17 @@ class Patches:
         def module_setattr(self: Any, name: str, value: Any) -> None:
             if STATE.run is not None:
                 STATE.run.touch(self)
+                if isinstance(value, Value) and name in self.__dict__.get("_buffers", ()):
+                    self.__dict__["_buffers"][name] = value  # a cache, which torch wants to be a tensor
+                    return
             original_setattr(self, name, value)
+
+        def module_register(self: Any, name: str, tensor: Any, *args: Any, **kwargs: Any) -> None:
+            if STATE.run is None or not isinstance(tensor, Value):
+                original_register(self, name, tensor, *args, **kwargs)
+            else:
+                STATE.run.touch(self)
+                self.__dict__["_buffers"][name] = tensor
 
         def get_training(self: Any) -> bool:
             if STATE.run is None:
@@ -255,6 +265,7 @@ class Patches:
                 self.set(cls, name, _guarded(name))
         self.set(module, "__getattr__", module_getattr)
         self.set(module, "__setattr__", module_setattr)
+        self.set(module, "register_buffer", module_register)
         self.set(module, "__call__", module_call)
         self.set(module, "training", property(get_training, set_training))
         self.set(torch.nn.ModuleList, "__getitem__", _choose(torch.nn.ModuleList.__getitem__))

@@ -375,7 +375,8 @@ class Scope:
                 if name is not None:
                     found.append((Node(SLOT, ("tensor", name)), value.node))
         for name, buffer in self.module._buffers.items():
-            if isinstance(buffer, TensorValue) and buffer.owner is path and buffer.node.op != SLOT:
+            cache = id(self.module) in path.touched and path.touched[id(self.module)].buffer(self.module, name) is None
+            if isinstance(buffer, TensorValue) and buffer.owner is path and buffer.node.op != SLOT and not cache:
                 found.append((Node(SLOT, ("tensor", name)), buffer.node))
         found.sort(key=lambda pair: pair[0].args[1])
         return [pair for index, pair in enumerate(found) if pair not in found[:index]]

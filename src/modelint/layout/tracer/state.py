@@ -16,6 +16,10 @@ class Snapshot:
             inner.update({name: state[name].copy() for name in KEPT if name in state and name not in inner})
             self.taken.append((each, state.copy(), inner))
 
+    def buffer(self, module: Any, name: str) -> Any:
+        """What was there before; None: nothing was, or there is no such buffer."""
+        return next(inner["_buffers"].get(name) for each, _, inner in self.taken if each is module)
+
     def holds(self) -> bool:
         """Whether nothing has changed since."""
         for module, state, inner in self.taken:
