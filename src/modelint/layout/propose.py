@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
 
+from modelint.keys.words import counted
 from modelint.layout import building, discover
 from modelint.layout.affected import Verdicts
 from modelint.layout.building import Interpreters, NotBuilt, Progress, Wish
@@ -105,7 +106,7 @@ def _said(
 def _size(built: Result) -> str:
     specs = built.layout.keys.specs.values()
     numbers = sum(prod(spec.shape) for spec in specs if spec.shape is not None and spec.kind == "parameter")
-    return f"{len(specs)} keys, {numbers:,} parameters"
+    return f"{counted(specs)}, {numbers:,} parameters"
 
 
 def _needs(needing: Sequence[Candidate]) -> list[str]:
