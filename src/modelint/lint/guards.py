@@ -201,15 +201,20 @@ def asks_inside(frame: Frame, name: str, prefix: object) -> bool:
     """``if "bert" in key``: the name may be meant in the middle. A wrapper's prefix never is."""
     if _is_of_wrapper(prefix):
         return False
-    return any(
-        isinstance(n, t.Compare)
-        and n.ops[0][0] in ("in", "not in")
-        and isinstance(n.left, t.Const)
-        and str(n.left.value) in str(prefix)
-        and t.dotted(n.ops[0][1]) == name
-        for test in frame.tests
-        for n in t.walk(test.expr)
-    )
+    asked = (_asked_for(n, name) for test in frame.tests for n in t.walk(test.expr))
+    return any(text is not None and text in str(prefix) for text in asked)
+
+
+def _asked_for(node: t.Node, name: str) -> str | None:
+    """The text of ``"bert" in key`` and of ``key.find("bert") != -1``."""
+    if not isinstance(node, t.Compare):
+        return None
+    if node.ops[0][0] in ("in", "not in") and isinstance(node.left, t.Const) and t.dotted(node.ops[0][1]) == name:
+        return str(node.left.value)
+    if isinstance(node.left, t.Call) and t.dotted(node.left.func) == f"{name}.find" and node.left.args:
+        given = node.left.args[0].value
+        return str(given.value) if isinstance(given, t.Const) else None
+    return None
 
 
 def _is_of_wrapper(prefix: object) -> bool:

@@ -241,6 +241,7 @@ def _words(node: t.Node) -> list[str]:
     return out
 
 
+_SHOWS = re.compile(r"_?(print|log|show|report)_")
 _BY_HAND = re.compile(r"^(missing|unexpected)(_keys?)?$")
 
 
@@ -253,6 +254,10 @@ def _reports(node: t.Node, given: frozenset[str], listed: frozenset[str]) -> boo
     if isinstance(node, t.Call):
         if _CHECKER.search(t.last_name(node.func)) and not t.last_name(node.func).startswith("load"):
             return True
+        if _SHOWS.match(t.last_name(node.func)):
+            dicts = sum(bool(_DICTS.search(render(arg.value))) for arg in node.args)
+            if dicts > 1:  # the model's and the file's, side by side
+                return True
         if not is_log(node):
             return False
         shows = any(isinstance(n, t.Name | t.Attr) for arg in node.args for n in t.walk(arg.value))
