@@ -100,6 +100,33 @@ def test_casts_are_lifted_and_dropout_hangs_on_the_shape() -> None:
     assert not torch.equal(torch.randn(5), torch.randn(5))
 
 
+class OnGpu(nn.Module):
+    """As much code has it: the device is written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device = "cuda"
+        self.first = nn.Linear(6, 6).to(torch.device("cuda", 0))
+        self.cuda()
+
+    def forward(self, x: Any) -> Any:
+        steps = torch.arange(0, 6, 2, device=self.device).float() + torch.zeros(3, device=torch.device("cuda:0"))
+        return (
+            self.first(x.cuda(non_blocking=True)).to("cuda", non_blocking=True)
+            + steps.to(self.device, dtype=x.dtype).sum()
+        )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to go to")
+def test_what_is_sent_to_a_gpu_stays() -> None:
+    with pinned.pinned():
+        model = OnGpu().double()
+        found = model(torch.ones(2, 6))
+    assert (found.device.type, found.dtype) == ("cpu", torch.float64)
+    with pytest.raises((AssertionError, RuntimeError)):
+        model(torch.ones(2, 6))
+
+
 @dataclass
 class Output:
     logits: Any

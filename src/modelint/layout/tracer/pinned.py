@@ -2,7 +2,7 @@
 
 Casts to narrower types become casts to float64, dropout and noise depend on the shape that is asked for and not on the
 order of asking, and no fused kernel computes attention: what is left to differ is what the code computes. Functions
-that are scripted run as Python, which shows their lines.
+that are scripted run as Python, which shows their lines; what is sent to a GPU stays where it is.
 """
 
 from __future__ import annotations
@@ -91,6 +91,10 @@ class _Wide(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _CASTS:
             return args[0].double()
+        if func is torch.Tensor.cuda:
+            return args[0]
+        if any(map(_is_gpu, args)):
+            args = tuple("cpu" if _is_gpu(each) else each for each in args)
         for each in args:
             if type(each) is torch.dtype:
                 args = tuple(_WIDER.get(each, each) if type(each) is torch.dtype else each for each in args)
@@ -99,7 +103,14 @@ class _Wide(TorchFunctionMode):
             return func(*args)
         if kwargs.get("dtype") in _WIDER:
             kwargs = {**kwargs, "dtype": _WIDER[kwargs["dtype"]]}
+        if _is_gpu(kwargs.get("device")):
+            kwargs = {**kwargs, "device": "cpu"}
         return func(*args, **kwargs)
+
+
+def _is_gpu(value: object) -> bool:
+    """``cuda:0``, as text or as a device."""
+    return type(value) in (str, torch.device) and str(value).partition(":")[0] == "cuda"
 
 
 def _dropout(x: torch.Tensor, p: float, training: bool, mask_shape: Sequence[int], inplace: bool) -> torch.Tensor:

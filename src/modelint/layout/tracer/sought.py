@@ -22,8 +22,9 @@ from .inputs import Given, tensor
 from .likely import Sizes, arguments, likely, optional
 from .pinned import seed
 
-#: Pixels: enough for something to be left behind five strides of two, and few enough to be quick.
-_SIZES = Sizes(pixels=(96, 224, 256, 64, 32, 28, 84, 128), grids=(8,))
+#: Pixels: enough for something to be left behind five strides of two, and few enough to be quick; a model that refuses
+#: them is made for one size, and the small ones are told from the others in no time.
+_SIZES = Sizes(pixels=(96, 64, 32, 28, 84, 128, 224, 256), grids=(8,))
 #: Where one argument is found after the other, and the rest of the sizes is known or named.
 _FEW = Sizes(pixels=(32, 64), waves=(64,), grids=(8,))
 #: So many that the model itself knows are tried beside them, none of them larger.
