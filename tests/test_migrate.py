@@ -569,7 +569,7 @@ def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -
         "        self.down = Conv1D(dim, 16)\n        self.square = Conv1D(dim, dim)\n        self.fc =",
     )
     lock_with_inputs(shell, text.replace("self.fc(self.norm(x))", "self.square(self.down(self.fc(self.norm(x))))"))
-    made = "import torch, net; m = net.Net(); [torch.nn.init.normal_(p) for p in m.parameters()]"
+    made = "import torch, net; torch.manual_seed(0); m = net.Net(); [torch.nn.init.normal_(p) for p in m.parameters()]"
     shell.loads(f"{made}; torch.save((m.state_dict(), m(torch.ones(1, 8))), 'v1.pt')")
     shell.edit(
         ("Conv1D(16, dim)", "nn.Linear(dim, 16, bias=False)"),
@@ -579,9 +579,10 @@ def test_square_weights_are_transposed_where_their_class_says_so(shell: Shell) -
     code, out = shell.run("migrate", "net")
     assert code == 0 and "square.weight with its axes in the order 1, 0" in out, out
     assert "numbers: equal" in out, out
-    code = "import torch, net; m = net.Net(); state, y = torch.load('v1.pt'); m.load_state_dict(state)"
-    code += "; assert torch.allclose(m(torch.ones(1, 8)), y); m.load_state_dict(m.state_dict())"
-    shell.loads(code + "; assert torch.allclose(m(torch.ones(1, 8)), y)")
+    # float32 sums in another order: sums of large values that leave little are apart by more than allclose grants
+    alike = "assert (m(torch.ones(1, 8)) - y).abs().max() < 1e-4 * y.abs().max()"
+    code = f"import torch, net; m = net.Net(); state, y = torch.load('v1.pt'); m.load_state_dict(state); {alike}"
+    shell.loads(f"{code}; m.load_state_dict(m.state_dict()); {alike}")
 
 
 def test_weights_that_went_beside_others_that_came_are_a_choice(shell: Shell) -> None:
