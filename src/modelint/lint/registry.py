@@ -166,9 +166,8 @@ def _parameters(it: Interpreter, record: Record, building: frozenset[str]) -> No
         )
         if attr in record.registered or wrapped_again:
             continue
-        given = any(
-            s.method not in building and isinstance(s.expr, t.Name) for s in stores
-        )  # what stands first is nothing
+        # What stands there first is a placeholder.
+        given = any(s.method not in building and isinstance(s.expr, t.Name) for s in stores)
         for store in stores:
             for alt in store.value:
                 obj = alt.obj

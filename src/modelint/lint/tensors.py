@@ -121,13 +121,15 @@ def _becomes_one(attr: str, methods: list[t.Def]) -> bool:
 def _is_input(attr: str, methods: list[t.Def]) -> bool:
     """Is it only ever handed to a module of its own, whole? Then it is something to run that with."""
     read, handed = 0, 0
+    own = {f"self.{method.name}" for method in methods}
     for method in methods:
         if attr not in method.words:
             continue
         stored = {n.n for s in t.walk(method) if isinstance(s, t.Assign) for n in s.targets}
         for node in t.walk(method):
             read += isinstance(node, t.Attr) and t.dotted(node) == f"self.{attr}" and node.n not in stored
-            if isinstance(node, t.Call) and (t.dotted(node.func) or "").startswith("self."):
+            called = t.dotted(node.func) if isinstance(node, t.Call) else None
+            if isinstance(node, t.Call) and called is not None and called.startswith("self.") and called not in own:
                 handed += sum(t.dotted(arg.value) == f"self.{attr}" for arg in node.args)
     return 0 < read == handed
 
